@@ -1,0 +1,34 @@
+# One function for each kind of target, so that every target gets the same warnings and include root.
+
+add_library(ringshift_options INTERFACE)
+target_include_directories(ringshift_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(ringshift_options INTERFACE
+  -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor -Werror -fno-strict-aliasing)
+target_compile_definitions(ringshift_options INTERFACE $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
+if(RINGSHIFT_SANITIZE)
+  target_compile_options(ringshift_options INTERFACE
+    -fsanitize=${RINGSHIFT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(ringshift_options INTERFACE -fsanitize=${RINGSHIFT_SANITIZE})
+endif()
+
+# ringshift_library(NAME SOURCES... [DEPENDS targets...])
+function(ringshift_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  if(NOT ARG_SOURCES)  # a target whose sources are still to come
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE ${ARG_DEPENDS})
+    target_include_directories(${name} INTERFACE ${CMAKE_SOURCE_DIR})
+    return()
+  endif()
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPENDS} PRIVATE ringshift_options)
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+endfunction()
+
+# ringshift_test(NAME SOURCES... [DEPENDS targets...]): a GoogleTest program; each test is a CTest test.
+function(ringshift_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} ringshift_options GTest::gtest_main GTest::gmock)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
+endfunction()

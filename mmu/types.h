@@ -1,0 +1,39 @@
+// Names that every part of the memory system shares.
+#pragma once
+
+#include <cstdint>
+
+namespace ringshift::mmu {
+
+using PhysAddr = std::uint64_t;  // guest physical address, up to 36 bits
+using Linear = std::uint32_t;    // guest linear address
+
+inline constexpr std::uint32_t kPageSize = 4096;
+inline constexpr std::uint32_t kPageMask = kPageSize - 1;
+inline constexpr unsigned kPageShift = 12;
+
+enum class Access : std::uint8_t {
+  read,
+  write,
+  fetch
+};
+
+// Bits of a page-fault error code (SDM vol. 3, 4.7).
+namespace pf {
+inline constexpr std::uint32_t kPresent = 1, kWrite = 2, kUser = 4, kReserved = 8, kFetch = 16;
+}
+
+// The registers that decide how a linear address is translated.
+struct PagingState {
+  bool enabled = false;        // CR0.PG
+  bool write_protect = false;  // CR0.WP
+  bool pse = false;            // CR4.PSE
+  bool pae = false;            // CR4.PAE
+  bool global = false;         // CR4.PGE
+  bool nxe = false;            // EFER.NXE
+  std::uint32_t cr3 = 0;
+  std::uint64_t pdpte[4] = {};  // PAE: as loaded with CR3
+  bool operator==(const PagingState&) const = default;
+};
+
+}  // namespace ringshift::mmu

@@ -1,0 +1,40 @@
+// The interpreter: complete by itself, and the reference for translated code.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "runtime/semantics/cpu.h"
+
+namespace ringshift {
+
+enum class Stop : std::uint8_t {
+  budget,    // ran as many instructions as allowed
+  pending,   // CpuState::pending is set and an interrupt could be taken now: the caller decides
+  halted,    // HLT
+  shutdown,  // triple fault
+};
+
+struct RunResult {
+  Stop stop = Stop::budget;
+  std::uint64_t retired = 0;  // instructions completed (a rep string instruction counts once; a fault does not count)
+};
+
+// Decodes with a cache of decoded instructions (kept coherent through CodePages), executes, delivers
+// exceptions. Honours TF, RF, debug registers and the interrupt shadow.
+class Interpreter {
+ public:
+  explicit Interpreter(Cpu& cpu);
+  ~Interpreter();
+  Interpreter(const Interpreter&) = delete;
+  Interpreter& operator=(const Interpreter&) = delete;
+
+  // Runs up to `max_instructions` (1: a single step). Each instruction that faults also ends as one step.
+  RunResult run(std::uint64_t max_instructions);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ringshift

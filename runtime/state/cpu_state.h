@@ -1,0 +1,151 @@
+// The architectural state of one virtual CPU, in the layout that translated code knows.
+//
+// A plain value: it owns nothing and points to nothing but itself and the engine's tables. Both
+// engines work on it; translated code reaches it through one host register (translator/abi.h).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "runtime/state/eflags.h"
+#include "runtime/state/segment.h"
+
+namespace ringshift {
+
+// In the encoding order of ModRM.
+enum Gpr : std::uint8_t {
+  kEax,
+  kEcx,
+  kEdx,
+  kEbx,
+  kEsp,
+  kEbp,
+  kEsi,
+  kEdi
+};
+inline constexpr unsigned kGprCount = 8;
+
+struct TableRegister {  // GDTR, IDTR
+  std::uint32_t base = 0;
+  std::uint32_t limit = 0xFFFF;
+  bool operator==(const TableRegister&) const = default;
+};
+
+// Control register bits (SDM vol. 3, 2.5).
+namespace cr0 {
+inline constexpr std::uint32_t kPe = 1U << 0, kMp = 1U << 1, kEm = 1U << 2, kTs = 1U << 3, kEt = 1U << 4, kNe = 1U << 5,
+                               kWp = 1U << 16, kAm = 1U << 18, kNw = 1U << 29, kCd = 1U << 30, kPg = 1U << 31;
+}
+namespace cr4 {
+inline constexpr std::uint32_t kVme = 1U << 0, kPvi = 1U << 1, kTsd = 1U << 2, kDe = 1U << 3, kPse = 1U << 4,
+                               kPae = 1U << 5, kMce = 1U << 6, kPge = 1U << 7, kPce = 1U << 8, kOsfxsr = 1U << 9,
+                               kOsxmmexcpt = 1U << 10, kUmip = 1U << 11;
+}
+
+// The model-specific registers that have state.
+struct MsrState {
+  std::uint64_t efer = 0;  // NXE is the only bit of ours (SDM vol. 4)
+  std::uint64_t sysenter_cs = 0;
+  std::uint64_t sysenter_esp = 0;
+  std::uint64_t sysenter_eip = 0;
+  std::uint64_t pat = 0x0007040600070406ULL;
+  std::uint64_t misc_enable = 1;
+  std::uint64_t tsc_adjust = 0;
+  bool operator==(const MsrState&) const = default;
+};
+inline constexpr std::uint64_t kEferNxe = 1ULL << 11;
+
+// What the host side needs to enter and leave translated code. Not guest-visible.
+struct HostContext {
+  std::uint64_t host_rsp = 0;     // the C++ stack while translated code runs
+  std::uint64_t return_ring = 0;  // top of the host-return stack that calls and returns use
+  std::uint64_t jump_table = 0;   // current window's indirect-branch table (abi.h)
+  std::uint64_t code_base = 0;    // executable alias of the translation cache
+  std::uint64_t window_base = 0;  // linear address 0 of the current window, 4 GiB aligned (also in host GS base)
+  std::uint32_t exit_reason = 0;  // abi::Exit
+  std::uint32_t exit_site = 0;    // which direct exit was taken, for chaining
+  std::uint64_t retired = 0;      // guest instructions completed by translated code, where counted
+};
+
+struct alignas(64) CpuState {
+  std::array<std::uint32_t, kGprCount> gpr{};
+  std::uint32_t eip = 0;
+  // EFLAGS is kept in three parts (see eflags.h): native flags, IF alone, the rest.
+  std::uint32_t native_flags = 0;
+  std::uint32_t system_flags = 0;   // bits of eflags::kSystem
+  std::uint8_t interrupt_flag = 0;  // 0 or 1
+  std::uint8_t interrupt_shadow =
+      0;  // 1: sti, mov ss or pop ss just ran; no interrupt before the next instruction ends
+  // Nonzero when the dispatcher must run before the next guest instruction that IF = 1 allows: an
+  // interrupt waits, a timer is due, or somebody asks for a stop. Set by other threads and signals.
+  volatile std::uint8_t pending = 0;
+  std::uint8_t halted = 0;
+
+  // For each segment register the address of its base, or 0 if an access must be checked by the
+  // runtime: translated code loads the base through this pointer, so a segment that is null,
+  // limited or of another type faults on the host and its access is then interpreted.
+  std::array<std::uint64_t, kSegCount> base_pointer{};
+  std::array<SegmentRegister, kSegCount> seg{};
+  HostContext host;
+
+  SegmentRegister ldtr;
+  SegmentRegister tr;
+  TableRegister gdtr;
+  TableRegister idtr;
+  std::uint32_t cr0 = 0x60000010;
+  std::uint32_t cr2 = 0;
+  std::uint32_t cr3 = 0;
+  std::uint32_t cr4 = 0;
+  std::array<std::uint64_t, 4> pdpte{};  // loaded with CR3 when PAE paging is on
+  std::array<std::uint32_t, 8> dr{0, 0, 0, 0, 0, 0, 0xFFFF0FF0, 0x400};
+  MsrState msr;
+  std::uint64_t tsc_offset = 0;  // guest TSC = clock's TSC + offset
+
+  // x87, MMX and SSE state in FXSAVE64 format (SDM vol. 1, 10.5). While translated code runs, the
+  // host's registers hold it and this area is stale.
+  alignas(64) std::array<std::uint8_t, 512> fx{};
+
+  [[nodiscard]] std::uint32_t eflags() const {
+    return eflags::kFixed | (native_flags & eflags::kNative) | (interrupt_flag != 0 ? eflags::kIf : 0U) |
+           (system_flags & eflags::kSystem);
+  }
+  void set_eflags(std::uint32_t value) {
+    native_flags = value & eflags::kNative;
+    interrupt_flag = (value & eflags::kIf) != 0 ? 1 : 0;
+    system_flags = value & eflags::kSystem;
+  }
+
+  [[nodiscard]] SegmentRegister& segment(Seg s) { return seg[static_cast<std::size_t>(s)]; }
+  [[nodiscard]] const SegmentRegister& segment(Seg s) const { return seg[static_cast<std::size_t>(s)]; }
+
+  // Loads the hidden part of a segment register. The only way to write `seg`, because
+  // base_pointer must follow.
+  void set_segment(Seg s, const SegmentRegister& value) {
+    const auto i = static_cast<std::size_t>(s);
+    seg[i] = value;
+    base_pointer[i] = value.unlimited(s == Seg::cs) ? reinterpret_cast<std::uint64_t>(&seg[i].base) : 0;
+  }
+  // base_pointer holds addresses of this object: call after a copy.
+  void refresh_pointers() {
+    for (unsigned i = 0; i < kSegCount; ++i) set_segment(static_cast<Seg>(i), SegmentRegister{seg[i]});
+  }
+
+  [[nodiscard]] bool protected_mode() const { return (cr0 & cr0::kPe) != 0; }
+  [[nodiscard]] bool v86() const { return (system_flags & eflags::kVm) != 0; }
+  [[nodiscard]] bool paging() const { return (cr0 & cr0::kPg) != 0; }
+  // The current privilege level: DPL of SS, which is 3 in V86 mode and 0 in real mode.
+  [[nodiscard]] unsigned cpl() const {
+    if (!protected_mode()) return 0;
+    return v86() ? 3U : segment(Seg::ss).dpl();
+  }
+  [[nodiscard]] unsigned iopl() const { return (system_flags & eflags::kIopl) >> eflags::kIoplShift; }
+};
+
+static_assert(std::is_standard_layout_v<CpuState>, "translated code addresses its fields by offset");
+
+// State after reset (SDM vol. 3, 10.1.1): real mode at F000:FFF0 with CS base FFFF0000.
+void reset(CpuState& state);
+
+}  // namespace ringshift

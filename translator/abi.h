@@ -1,0 +1,58 @@
+// The contract between translated code and the runtime that enters and leaves it.
+//
+// Registers while translated code runs:
+//   eax ecx edx ebx ebp esi edi   the guest's, in the host's same registers, upper halves zero
+//   r12d                          guest esp, upper half zero
+//   r15                           CpuState*
+//   r14                           base of the translation cache (code offset 0)
+//   r13                           jump table of the current window and mode
+//   r8 to r11                     scratch; r8d carries a guest target address where said below
+//   rsp                           the return ring (below), never guest data
+//   gs base                       the current window
+//   RFLAGS                        the guest's status flags and DF (eflags::kNative); TF, AC, NT clear
+//   x87, MMX, SSE                 the guest's, including MXCSR and control word
+//
+// Guest memory is reached only by operands with the prefixes 65 67 (gs, addr32), or through
+// window_base for string instructions. CpuState is reached through r15.
+//
+// Jump table: 2^32 entries of 4 bytes, indexed by guest eip, demand-zero. An entry is the offset of a
+// fragment's entry from r14; offset 0 holds the `lookup miss` stub, so nothing is compared:
+//     mov r9d, [r13 + r8*4] ; lea r9, [r9 + r14] ; jmp r9          (r8d = guest target)
+//
+// Calls and returns: a guest call stores its return address on the guest stack and then executes a host
+// CALL to the target's fragment; a guest ret loads its target to r8d, pops the guest stack and
+// executes a host RET. The host return address is the call's return site, which compares r8d with the
+// guest return address it stands for and otherwise goes through the jump table. The return ring always
+// holds the `return miss` stub at its end; the runtime may drop its contents at any exit.
+//
+// Leaving. Every exit stores the native state through a stub of the runtime (StubTable):
+//   direct        r8d = guest target, r9d = exit site number        -> runtime links the site
+//   miss          r8d = guest target                                 -> runtime looks it up, fills the table
+//   interpret     r8d = eip of the instruction                       -> runtime executes that one instruction
+//   interrupt     r8d = eip of the next instruction                  -> something is pending (after sti, popf)
+#pragma once
+
+#include <cstdint>
+
+namespace ringshift::abi {
+
+enum class Exit : std::uint32_t {
+  none,
+  direct,
+  miss,
+  interpret,
+  interrupt,
+  memory_fault,
+  fp_fault,
+  kicked
+};
+
+// Absolute host addresses of the runtime's stubs, within 2 GiB of all fragments. Each is jumped to.
+struct StubTable {
+  std::uint64_t exit_direct = 0;
+  std::uint64_t exit_interpret = 0;
+  std::uint64_t exit_interrupt = 0;
+  std::uint64_t lookup = 0;  // r8d = guest target: dispatch through the jump table
+};
+
+}  // namespace ringshift::abi

@@ -1,0 +1,76 @@
+// Guest bytes to a fragment of host code. Pure: knows no runtime, no memory, no machine.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "translator/abi.h"
+#include "translator/mode_key.h"
+
+namespace ringshift::translator {
+
+struct Options {
+  unsigned max_instructions = 64;   // of one block; 1 for instruction-at-a-time tests
+  bool count_retired = false;       // add the instructions completed to HostContext::retired at each exit
+  bool deterministic_time = false;  // rdtsc is left to the runtime
+};
+
+struct Request {
+  std::uint32_t eip = 0;  // linear = offset, CS is flat
+  ModeKey mode;
+  // Guest bytes from eip: at least to the end of the page or 15 more bytes of the next one.
+  // A block never continues past `in_page` bytes except for a first instruction that crosses there.
+  std::span<const std::uint8_t> bytes;
+  std::uint32_t in_page = 0;       // bytes of `bytes` that lie in eip's page
+  std::uint64_t host_address = 0;  // where the code will run; a multiple of 16
+  std::uint32_t first_site = 0;    // number for the first direct exit; the rest follow
+  abi::StubTable stubs;
+  Options options;
+};
+
+// How the guest state must be completed if execution stops (fault or signal) at a host instruction,
+// beyond "registers are the guest's, esp is r12d": for the few expansions that hold it elsewhere.
+enum class Fixup : std::uint8_t {
+  none,
+  swapped_eax,
+  swapped_ecx,
+  swapped_edx,
+  swapped_ebx,   // low and second byte are exchanged
+  flags_in_r10,  // native flags were saved to r10 and RFLAGS is scratch
+  ecx_in_r10,    // guest ecx is in r10 while a jrcxz test uses rcx
+};
+
+// One entry for each change, sorted by host_offset; an entry holds until the next.
+struct Point {
+  std::uint32_t host_offset = 0;   // from the fragment's entry
+  std::uint16_t guest_offset = 0;  // of the guest instruction, from Request::eip
+  std::uint16_t index = 0;         // instructions of the block completed before it
+  Fixup fixup = Fixup::none;
+  bool boundary = false;  // this very host offset is an instruction boundary: all guest state is exact here
+  bool shadow = false;    // ... but in an interrupt shadow: no interrupt here
+};
+
+// A direct exit: a 4-byte relative displacement that the runtime may redirect to a fragment.
+struct DirectExit {
+  std::uint32_t patch_offset = 0;  // of the rel32 in the code; the branch ends 4 bytes later
+  std::uint32_t stub_offset = 0;   // where the rel32 points while not linked
+  std::uint32_t target = 0;        // guest eip
+  bool same_page = false;          // target lies in eip's page (else the code goes through the jump table, not patched)
+};
+
+struct Fragment {
+  std::vector<std::uint8_t> code;  // relocated for Request::host_address; entry at offset 0
+  std::vector<Point> points;
+  std::vector<DirectExit> exits;  // site number = first_site + index
+  // Offsets of return sites: host return addresses that may be on the return ring.
+  std::vector<std::uint32_t> return_sites;
+  std::uint32_t guest_bytes = 0;
+  std::uint32_t guest_instructions = 0;
+  bool crosses_page = false;  // its (only) instruction continues on the next page
+};
+
+// Never fails: what cannot be translated becomes an exit to the interpreter.
+[[nodiscard]] Fragment translate(const Request& request);
+
+}  // namespace ringshift::translator
