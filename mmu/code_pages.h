@@ -17,17 +17,19 @@ class CodeWriteListener {
 };
 
 // One flag a page. Listeners are called on writes to flagged pages; who holds code there clears the flag
-// again when nothing is left. Setting a flag makes the page read-only in every window and TLB entry
-// (through the Mmu's observer).
+// again when nothing is left. After set(), the owner of the CPU calls Mmu::protect_code, which makes the
+// page read-only in every window and TLB entry.
 class CodePages {
  public:
+  // `ram_bytes`: the end of the highest RAM range. Pages above it (ROM) cannot be written and are
+  // never flagged.
   explicit CodePages(std::uint64_t ram_bytes);
 
   [[nodiscard]] bool contains(PhysAddr address) const {
     const auto page = address >> kPageShift;
     return page < flags_.size() && flags_[page] != 0;
   }
-  // True if the flag was clear before.
+  // True if the flag was clear before and is now set.
   bool set(PhysAddr address);
   void clear(PhysAddr address);
 

@@ -1,0 +1,136 @@
+// Building fragments: from guest bytes behind the MMU to code in the translation cache.
+#include <fmt/format.h>
+#include <x86intrin.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "runtime/engine/translate_engine.h"
+#include "translator/decode/decoder.h"
+#include "translator/translate.h"
+
+namespace ringshift::engine {
+namespace {
+constexpr std::uint32_t kLongestInstruction = 15;
+}  // namespace
+
+std::uint32_t TranslateEngine::intern(const translator::ModeKey& key) {
+  std::uint8_t& index = mode_index_[key.packed()];
+  if (index == 0) {
+    index = static_cast<std::uint8_t>(modes_.size());
+    modes_.push_back(key);
+  }
+  return index;
+}
+
+// The fragment for `eip` in the current mode and window, entered into the jump table. None if the code is
+// not in RAM, or not there: the interpreter then fetches and faults.
+FragmentId TranslateEngine::fragment_at(std::uint32_t eip) {
+  const mmu::FillResult fill = windows_.fill(eip, mmu::Access::fetch);
+  if (fill.kind != mmu::Fill::mapped) return kNoFragment;
+  FragmentId id = fragments_->find(fill.address, eip, mode_);
+  if (id == kNoFragment) id = build(eip, fill.address);
+  if (id == kNoFragment) return kNoFragment;
+  const Record& record = (*fragments_)[id];
+  if (record.second_page != 0) {
+    // The same first page with another second page is another instruction.
+    const mmu::Linear next = (eip | mmu::kPageMask) + 1;
+    const mmu::FillResult second = windows_.fill(next, mmu::Access::fetch);
+    if (second.kind != mmu::Fill::mapped || second.address != record.second_page) {
+      kill(id);
+      return kNoFragment;
+    }
+  }
+  if (!options_.deterministic) table_->set(eip, record.host_offset);
+  return id;
+}
+
+FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
+  const std::uint64_t start = __rdtsc();
+  const std::uint32_t in_page = mmu::kPageSize - (eip & mmu::kPageMask);
+  const mmu::PhysPage first = cpu_.mmu.physical().page(physical);
+  if (first.host == nullptr) return kNoFragment;
+  const std::uint8_t* bytes = first.host + (physical & mmu::kPageMask);
+
+  translator::Request request;
+  std::array<std::uint8_t, 2 * kLongestInstruction> joined{};
+  mmu::PhysAddr second_page = 0;
+  request.bytes = {bytes, in_page};
+  if (in_page < kLongestInstruction &&
+      decode::decode(request.bytes, decode::CodeSize::bits32).failure == decode::Failure::truncated) {
+    const mmu::FillResult fill = windows_.fill(eip + in_page, mmu::Access::fetch);
+    if (fill.kind != mmu::Fill::mapped) return kNoFragment;
+    const mmu::PhysPage second = cpu_.mmu.physical().page(fill.address);
+    if (second.host == nullptr) return kNoFragment;
+    second_page = fill.address;
+    std::copy_n(bytes, in_page, joined.begin());
+    std::copy_n(second.host, kLongestInstruction, joined.begin() + in_page);
+    request.bytes = {joined.data(), in_page + kLongestInstruction};
+  }
+
+  // The host code must know where it will stand; its size is not known before. A block of the largest
+  // size must therefore fit.
+  constexpr std::uint32_t kLargestFragment = 64U << 10;
+  if (cache_->peek(kHeaderBytes, kLargestFragment) == 0) flush();
+  const std::uint32_t offset = cache_->peek(kHeaderBytes, kLargestFragment);
+
+  request.eip = eip;
+  request.mode = modes_[mode_];
+  request.in_page = in_page;
+  request.host_address = cache_->base() + offset;
+  request.first_site = fragments_->next_site();
+  request.stubs = stubs_.table;
+  request.options.max_instructions = options_.max_block;
+  request.options.count_retired = options_.count_retired || options_.deterministic;
+  request.options.deterministic_time = options_.deterministic;
+  translator::Fragment fragment = translator::translate(request);
+  if (fragment.code.size() > kLargestFragment) return kNoFragment;
+
+  Record record;
+  record.host_offset = offset;
+  record.host_size = static_cast<std::uint32_t>(fragment.code.size());
+  record.eip = eip;
+  record.guest_bytes = std::max(fragment.guest_bytes, 1U);
+  record.mode = mode_;
+  record.physical = physical;
+  record.second_page = fragment.crosses_page ? second_page : 0;
+  record.interpret_only = fragment.guest_instructions == 0;
+  record.points = std::move(fragment.points);
+  if (options_.verify) check(record, fragment);
+
+  const auto id = static_cast<FragmentId>(fragments_->size());
+  cache_->write32(offset - kHeaderBytes, id);
+  cache_->write(offset, fragment.code);
+  cache_->commit(offset, record.host_size);
+  protect(physical);
+  if (record.second_page != 0) protect(record.second_page);
+
+  ++stats_.fragments;
+  stats_.guest_instructions += fragment.guest_instructions;
+  stats_.guest_bytes += fragment.guest_bytes;
+  stats_.host_bytes += record.host_size;
+  fragments_->add(std::move(record), fragment.exits);
+  stats_.translate_cycles += __rdtsc() - start;
+  return id;
+}
+
+void TranslateEngine::protect(mmu::PhysAddr page) {
+  if (cpu_.mmu.code().set(page, mmu::CodePages::kTranslated)) cpu_.mmu.protect_code(page);
+}
+
+// Everything goes: simple, and rare with a cache larger than the guest's working set of code.
+void TranslateEngine::flush() {
+  ++stats_.flushes;
+  for (FragmentId id = 0; id < fragments_->size(); ++id) {
+    const Record& record = (*fragments_)[id];
+    cpu_.mmu.code().clear(record.physical, mmu::CodePages::kTranslated);
+    if (record.second_page != 0) cpu_.mmu.code().clear(record.second_page, mmu::CodePages::kTranslated);
+  }
+  fragments_->clear();
+  tables_.clear();
+  cache_->reset(stubs_.end);
+  has_last_site_ = false;
+}
+
+}  // namespace ringshift::engine

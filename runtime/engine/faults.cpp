@@ -1,0 +1,147 @@
+// Signals that interrupt translated code.
+//
+// The state of the guest is in the host's registers when translated code is stopped, and a fragment's points say
+// which instruction it was in. A missing shadow page is filled and the access runs again; for everything
+// else the registers are stored as if the fragment had left by itself, and the dispatcher goes on: mostly
+// by interpreting that one instruction, which raises the guest's fault, reaches the device or writes to the code page.
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+#include "runtime/engine/translate_engine.h"
+
+namespace ringshift::engine {
+namespace {
+
+// ucontext register of each guest register, in ModRM order.
+constexpr std::array<int, kGprCount> kGuestRegister{REG_RAX, REG_RCX, REG_RDX, REG_RBX,
+                                                    REG_R12, REG_RBP, REG_RSI, REG_RDI};
+constexpr greg_t kTrapFlag = 0x100;
+constexpr greg_t kWriteFault = 2;  // page-fault error code
+constexpr greg_t kPageFaultTrap = 14;
+
+std::uint32_t swap_low_bytes(std::uint32_t value) {
+  return (value & 0xFFFF0000U) | (value & 0xFFU) << 8 | (value >> 8 & 0xFFU);
+}
+
+// The point that holds at `offset`: the last one at or before it.
+const translator::Point* point_at(const Record& record, std::uint32_t offset) {
+  const auto after = std::upper_bound(record.points.begin(), record.points.end(), offset,
+                                      [](std::uint32_t o, const translator::Point& p) { return o < p.host_offset; });
+  return after == record.points.begin() ? nullptr : &*std::prev(after);
+}
+
+// A repeated string instruction may stop between iterations: its registers are exact there.
+bool inside_repeat(const std::uint8_t* code) {
+  if (*code != 0xF2 && *code != 0xF3) return false;
+  ++code;
+  if (*code == 0x66) ++code;
+  return (*code >= 0xA4 && *code <= 0xA7) || (*code >= 0xAA && *code <= 0xAF);
+}
+
+}  // namespace
+
+bool TranslateEngine::on_signal(int number, const siginfo_t& info, ucontext_t& context) {
+  auto& regs = context.uc_mcontext.gregs;
+  const auto rip = static_cast<std::uint64_t>(regs[REG_RIP]);
+  const bool ours = running_ && cache_->contains(rip);
+  if (number == SIGTRAP) {
+    if (!running_) return false;
+    regs[REG_EFL] &= ~kTrapFlag;
+    return ours ? on_kick(context) : true;  // back in the runtime: it looks at `pending` by itself
+  }
+  if (number == kick_signal()) {
+    if (!ours) return true;
+    ++stats_.kicks;
+    return on_kick(context);
+  }
+  if (!ours) return false;
+  return on_memory_fault(info, context);
+}
+
+// Leaves at an instruction boundary; otherwise runs one more host instruction.
+bool TranslateEngine::on_kick(ucontext_t& context) {
+  auto& regs = context.uc_mcontext.gregs;
+  const auto offset = static_cast<std::uint32_t>(static_cast<std::uint64_t>(regs[REG_RIP]) - cache_->base());
+  const FragmentId id = fragments_->at(offset);
+  if (id != kNoFragment) {
+    const Record& record = (*fragments_)[id];
+    const std::uint32_t inside = offset - record.host_offset;
+    const translator::Point* point = point_at(record, inside);
+    const bool at_boundary = point != nullptr && point->host_offset == inside && point->boundary && !point->shadow;
+    if (at_boundary || (point != nullptr && inside_repeat(reinterpret_cast<const std::uint8_t*>(regs[REG_RIP])))) {
+      capture(context, record, *point, abi::Exit::kicked);
+      return true;
+    }
+  }
+  ++stats_.kick_steps;
+  regs[REG_EFL] |= kTrapFlag;
+  return true;
+}
+
+bool TranslateEngine::on_memory_fault(const siginfo_t& info, ucontext_t& context) {
+  auto& regs = context.uc_mcontext.gregs;
+  const auto address = reinterpret_cast<std::uint64_t>(info.si_addr);
+  if (regs[REG_TRAPNO] == kPageFaultTrap && ring_->in_guard(address)) {
+    ++stats_.ring_overflows;
+    regs[REG_RSP] = static_cast<greg_t>(ring_->reset(stubs_.return_miss));
+    return true;
+  }
+  const auto offset = static_cast<std::uint32_t>(static_cast<std::uint64_t>(regs[REG_RIP]) - cache_->base());
+  const FragmentId id = fragments_->at(offset);
+  if (id == kNoFragment) return false;
+  const Record& record = (*fragments_)[id];
+  const translator::Point* point = point_at(record, offset - record.host_offset);
+  if (point == nullptr) return false;
+  ++stats_.memory_faults;
+
+  if (regs[REG_TRAPNO] == kPageFaultTrap && windows_.contains(info.si_addr)) {
+    const auto linear = static_cast<mmu::Linear>(address - cpu_.state.host.window_base);
+    const auto access = (regs[REG_ERR] & kWriteFault) != 0 ? mmu::Access::write : mmu::Access::read;
+    // A page that was filled and faults again at the same place cannot be had this way.
+    const bool again = regs[REG_RIP] == last_fault_rip_ && address == last_fault_address_;
+    if (!again && windows_.fill(linear, access).kind == mmu::Fill::mapped) {
+      last_fault_rip_ = regs[REG_RIP];
+      last_fault_address_ = address;
+      ++stats_.fault_fills;
+      return true;
+    }
+  }
+  last_fault_rip_ = 0;
+  capture(context, record, *point, abi::Exit::memory_fault);
+  return true;
+}
+
+// Stores the guest's registers and makes the signal return to the exit that saves x87 and SSE state.
+void TranslateEngine::capture(ucontext_t& context, const Record& record, const translator::Point& point,
+                              abi::Exit reason) {
+  auto& regs = context.uc_mcontext.gregs;
+  CpuState& state = cpu_.state;
+  for (unsigned i = 0; i < kGprCount; ++i) state.gpr[i] = static_cast<std::uint32_t>(regs[kGuestRegister[i]]);
+  state.native_flags = static_cast<std::uint32_t>(regs[REG_EFL]) & eflags::kNative;
+  switch (point.fixup) {
+    case translator::Fixup::none:
+      break;
+    case translator::Fixup::swapped_eax:
+    case translator::Fixup::swapped_ecx:
+    case translator::Fixup::swapped_edx:
+    case translator::Fixup::swapped_ebx: {
+      const auto i = static_cast<std::size_t>(point.fixup) - static_cast<std::size_t>(translator::Fixup::swapped_eax);
+      state.gpr[i] = swap_low_bytes(state.gpr[i]);
+      break;
+    }
+    case translator::Fixup::flags_in_r10:
+      state.native_flags = static_cast<std::uint32_t>(regs[REG_R10]) & eflags::kNative;
+      break;
+    case translator::Fixup::ecx_in_r10:
+      state.gpr[kEcx] = static_cast<std::uint32_t>(regs[REG_R10]);
+      break;
+  }
+  state.eip = record.eip + point.guest_offset;
+  if (options_.count_retired || options_.deterministic) state.host.retired += point.index;
+  state.host.exit_reason = static_cast<std::uint32_t>(reason);
+  regs[REG_RIP] = static_cast<greg_t>(stubs_.exit_captured);
+  regs[REG_EFL] &= ~kTrapFlag;
+}
+
+}  // namespace ringshift::engine

@@ -1,0 +1,88 @@
+#include "runtime/engine/fragments.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ringshift::engine {
+namespace {
+mmu::PhysAddr page_of(mmu::PhysAddr address) { return address & ~mmu::PhysAddr{mmu::kPageMask}; }
+}  // namespace
+
+FragmentId FragmentTable::find(mmu::PhysAddr physical, std::uint32_t eip, std::uint32_t mode) const {
+  const auto found = by_key_.find(key(physical, eip, mode));
+  return found == by_key_.end() ? kNoFragment : found->second;
+}
+
+FragmentId FragmentTable::at(std::uint32_t host_offset) const {
+  const auto after = std::upper_bound(records_.begin(), records_.end(), host_offset,
+                                      [](std::uint32_t offset, const Record& r) { return offset < r.host_offset; });
+  if (after == records_.begin()) return kNoFragment;
+  const auto found = std::prev(after);
+  if (host_offset >= found->host_offset + found->host_size) return kNoFragment;
+  return static_cast<FragmentId>(found - records_.begin());
+}
+
+FragmentId FragmentTable::add(Record record, std::span<const translator::DirectExit> exits) {
+  const auto id = static_cast<FragmentId>(records_.size());
+  record.first_site = next_site();
+  record.site_count = static_cast<std::uint32_t>(exits.size());
+  for (const auto& exit : exits) {
+    sites_.push_back({id, kNoFragment, record.host_offset + exit.patch_offset, record.host_offset + exit.stub_offset,
+                      exit.target, exit.same_page});
+  }
+  by_key_[key(record.physical, record.eip, record.mode)] = id;
+  by_page_[page_of(record.physical)].push_back(id);
+  if (record.second_page != 0) by_page_[record.second_page].push_back(id);
+  records_.push_back(std::move(record));
+  return id;
+}
+
+void FragmentTable::patch(const Site& s, std::uint32_t destination_offset) {
+  cache_.write32(s.patch_offset, destination_offset - (s.patch_offset + 4));
+}
+
+void FragmentTable::link(std::uint32_t number, FragmentId to) {
+  Site& s = sites_[number];
+  if (s.to != kNoFragment) return;
+  s.to = to;
+  records_[to].incoming.push_back(number);
+  patch(s, records_[to].host_offset);
+}
+
+void FragmentTable::forget_on_page(mmu::PhysAddr page, FragmentId id) {
+  const auto found = by_page_.find(page);
+  if (found == by_page_.end()) return;
+  std::erase(found->second, id);
+  if (found->second.empty()) by_page_.erase(found);
+}
+
+void FragmentTable::kill(FragmentId id) {
+  Record& record = records_[id];
+  if (!record.live) return;
+  record.live = false;
+  for (const std::uint32_t number : record.incoming) {
+    Site& s = sites_[number];
+    if (s.to != id) continue;
+    s.to = kNoFragment;
+    patch(s, s.stub_offset);
+  }
+  record.incoming.clear();
+  const auto found = by_key_.find(key(record.physical, record.eip, record.mode));
+  if (found != by_key_.end() && found->second == id) by_key_.erase(found);
+  forget_on_page(page_of(record.physical), id);
+  if (record.second_page != 0) forget_on_page(record.second_page, id);
+}
+
+std::vector<FragmentId> FragmentTable::on_page(mmu::PhysAddr page) const {
+  const auto found = by_page_.find(page_of(page));
+  return found == by_page_.end() ? std::vector<FragmentId>{} : found->second;
+}
+
+void FragmentTable::clear() {
+  records_.clear();
+  sites_.clear();
+  by_key_.clear();
+  by_page_.clear();
+}
+
+}  // namespace ringshift::engine

@@ -1,0 +1,81 @@
+// Fragments: what has been translated, how to find it, how the pieces are linked.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "mmu/types.h"
+#include "runtime/engine/code_cache.h"
+#include "translator/translate.h"
+
+namespace ringshift::engine {
+
+using FragmentId = std::uint32_t;
+inline constexpr FragmentId kNoFragment = 0xFFFFFFFF;
+
+// A direct exit of a fragment, and the fragment that it jumps to, if linked.
+struct Site {
+  FragmentId from = kNoFragment;
+  FragmentId to = kNoFragment;
+  std::uint32_t patch_offset = 0;  // cache offset of the rel32
+  std::uint32_t stub_offset = 0;   // cache offset of its own stub
+  std::uint32_t target = 0;        // guest eip
+  bool same_page = false;
+};
+
+struct Record {
+  std::uint32_t host_offset = 0;  // entry, in the cache
+  std::uint32_t host_size = 0;
+  std::uint32_t eip = 0;
+  std::uint32_t guest_bytes = 0;
+  std::uint32_t mode = 0;  // interned
+  std::uint32_t first_site = 0;
+  std::uint32_t site_count = 0;
+  mmu::PhysAddr physical = 0;     // of its first byte
+  mmu::PhysAddr second_page = 0;  // of the page that a crossing instruction continues on, else 0
+  bool live = true;
+  bool interpret_only = false;  // its first instruction is a callout: do not enter, interpret
+  std::vector<translator::Point> points;
+  std::vector<std::uint32_t> incoming;  // sites linked to it
+};
+
+// Keyed by physical page, eip and mode. Physical, so that a translation outlives context switches;
+// eip, because host code contains linear addresses.
+class FragmentTable {
+ public:
+  explicit FragmentTable(CodeCache& cache) : cache_(cache) {}
+
+  [[nodiscard]] FragmentId find(mmu::PhysAddr physical, std::uint32_t eip, std::uint32_t mode) const;
+  // The fragment whose code contains the cache offset.
+  [[nodiscard]] FragmentId at(std::uint32_t host_offset) const;
+  [[nodiscard]] Record& operator[](FragmentId id) { return records_[id]; }
+  [[nodiscard]] std::uint32_t next_site() const { return static_cast<std::uint32_t>(sites_.size()); }
+  [[nodiscard]] Site& site(std::uint32_t number) { return sites_[number]; }
+  [[nodiscard]] std::size_t size() const { return records_.size(); }
+
+  // Takes over a fragment that stands at `record.host_offset` in the cache.
+  FragmentId add(Record record, std::span<const translator::DirectExit> exits);
+  void link(std::uint32_t site, FragmentId to);
+  // Unlinks a fragment from everything that jumps to it; nobody finds it any more.
+  void kill(FragmentId id);
+  // Live fragments with guest bytes on a physical page.
+  [[nodiscard]] std::vector<FragmentId> on_page(mmu::PhysAddr page) const;
+  void clear();
+
+ private:
+  [[nodiscard]] static std::uint64_t key(mmu::PhysAddr physical, std::uint32_t eip, std::uint32_t mode) {
+    return (physical >> mmu::kPageShift) << 40 ^ std::uint64_t{mode} << 32 ^ eip;
+  }
+  void patch(const Site& site, std::uint32_t destination_offset);
+  void forget_on_page(mmu::PhysAddr page, FragmentId id);
+
+  CodeCache& cache_;
+  std::vector<Record> records_;  // in the order of host_offset
+  std::vector<Site> sites_;
+  std::unordered_map<std::uint64_t, FragmentId> by_key_;
+  std::unordered_map<mmu::PhysAddr, std::vector<FragmentId>> by_page_;
+};
+
+}  // namespace ringshift::engine

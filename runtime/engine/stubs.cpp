@@ -1,0 +1,125 @@
+#include "runtime/engine/stubs.h"
+
+#include <asmjit/asmjit.h>
+
+#include <array>
+#include <cstddef>
+
+namespace ringshift::engine {
+namespace {
+
+using namespace asmjit;
+using namespace asmjit::x86;
+
+// C++ expects these on return from enter() (System V ABI).
+constexpr std::array<Gp, 6> kCalleeSaved{rbx, rbp, r12, r13, r14, r15};
+// Guest registers in ModRM order; esp has a register of its own.
+constexpr std::array<Gp, kGprCount> kGuest{eax, ecx, edx, ebx, r12d, ebp, esi, edi};
+
+constexpr std::size_t kGpr = offsetof(CpuState, gpr);
+constexpr std::size_t kHost = offsetof(CpuState, host);
+
+Mem state(std::size_t offset, std::uint32_t size) { return ptr(r15, static_cast<int32_t>(offset), size); }
+Mem host(std::size_t offset, std::uint32_t size) { return state(kHost + offset, size); }
+
+void emit_exit(Assembler& a, const Label& store_registers, abi::Exit reason) {
+  a.mov(host(offsetof(HostContext, exit_reason), 4), static_cast<std::uint32_t>(reason));
+  a.jmp(store_registers);
+}
+
+void emit_lookup(Assembler& a) {
+  a.mov(r9d, dword_ptr(r13, r8, 2));
+  a.lea(r9, ptr(r9, r14));
+  a.jmp(r9);
+}
+
+void emit_enter(Assembler& a) {
+  for (const Gp& reg : kCalleeSaved) a.push(reg);
+  a.mov(r15, rdi);
+  a.mov(r11, rsi);
+  a.mov(host(offsetof(HostContext, host_rsp), 8), rsp);
+  a.mov(r14, host(offsetof(HostContext, code_base), 8));
+  a.mov(r13, host(offsetof(HostContext, jump_table), 8));
+  a.fxrstor64(state(offsetof(CpuState, fx), 0));
+  a.mov(rsp, host(offsetof(HostContext, return_ring), 8));
+  a.mov(r8d, state(offsetof(CpuState, native_flags), 4));
+  a.push(r8);
+  a.popfq();
+  for (unsigned i = 0; i < kGprCount; ++i) a.mov(kGuest[i], state(kGpr + 4 * i, 4));
+  a.jmp(r11);
+}
+
+void emit_leave(Assembler& a, const Label& store_registers, const Label& captured) {
+  a.bind(store_registers);
+  a.mov(state(offsetof(CpuState, eip), 4), r8d);
+  for (unsigned i = 0; i < kGprCount; ++i) a.mov(state(kGpr + 4 * i, 4), kGuest[i]);
+  a.pushfq();
+  a.pop(rax);
+  a.and_(eax, eflags::kNative);
+  a.mov(state(offsetof(CpuState, native_flags), 4), eax);
+  a.bind(captured);
+  // C++ needs DF clear, an empty x87 stack and the default MXCSR.
+  a.cld();
+  a.fxsave64(state(offsetof(CpuState, fx), 0));
+  a.fninit();
+  a.mov(rsp, host(offsetof(HostContext, host_rsp), 8));
+  constexpr std::uint32_t kDefaultMxcsr = 0x1F80;
+  a.push(kDefaultMxcsr);
+  a.ldmxcsr(dword_ptr(rsp));
+  a.pop(rax);
+  for (auto reg = kCalleeSaved.rbegin(); reg != kCalleeSaved.rend(); ++reg) a.pop(*reg);
+  a.ret();
+}
+
+}  // namespace
+
+bool emit_stubs(CodeCache& cache, Stubs& stubs, std::string& error) {
+  CodeHolder holder;
+  holder.init(Environment::host(), cache.base());
+  Assembler a(&holder);
+  const Label store_registers = a.newLabel();
+  const Label captured = a.newLabel();
+  const Label direct = a.newLabel();
+  const Label interpret = a.newLabel();
+  const Label interrupt = a.newLabel();
+  const Label lookup = a.newLabel();
+  const Label return_miss = a.newLabel();
+  const Label enter = a.newLabel();
+
+  emit_exit(a, store_registers, abi::Exit::miss);  // offset 0
+  a.bind(direct);
+  a.mov(host(offsetof(HostContext, exit_site), 4), r9d);
+  emit_exit(a, store_registers, abi::Exit::direct);
+  a.bind(interpret);
+  emit_exit(a, store_registers, abi::Exit::interpret);
+  a.bind(interrupt);
+  emit_exit(a, store_registers, abi::Exit::interrupt);
+  a.bind(return_miss);
+  a.lea(r9, ptr(return_miss));
+  a.push(r9);
+  a.bind(lookup);
+  emit_lookup(a);
+  emit_leave(a, store_registers, captured);
+  a.align(AlignMode::kCode, 16);
+  a.bind(enter);
+  emit_enter(a);
+
+  if (holder.flatten() != kErrorOk || holder.resolveUnresolvedLinks() != kErrorOk ||
+      holder.relocateToBase(cache.base()) != kErrorOk) {
+    error = "translation cache: cannot assemble the entry stubs";
+    return false;
+  }
+  const auto& buffer = holder.sectionById(0)->buffer();
+  cache.write(0, {buffer.data(), buffer.size()});
+  cache.reset(static_cast<std::uint32_t>(buffer.size()));
+
+  const auto address = [&](const Label& label) { return cache.base() + holder.labelOffset(label); };
+  stubs.enter = reinterpret_cast<void (*)(CpuState*, std::uint64_t)>(address(enter));
+  stubs.table = {address(direct), address(interpret), address(interrupt), address(lookup)};
+  stubs.return_miss = address(return_miss);
+  stubs.exit_captured = address(captured);
+  stubs.end = static_cast<std::uint32_t>(buffer.size());
+  return true;
+}
+
+}  // namespace ringshift::engine

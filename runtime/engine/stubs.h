@@ -1,0 +1,25 @@
+// The runtime's own host code: how translated code is entered and left (translator/abi.h).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "runtime/engine/code_cache.h"
+#include "runtime/state/cpu_state.h"
+#include "translator/abi.h"
+
+namespace ringshift::engine {
+
+struct Stubs {
+  // Runs translated code at `host` until it exits; the state is then complete.
+  void (*enter)(CpuState* state, std::uint64_t host) = nullptr;
+  abi::StubTable table;
+  std::uint64_t return_miss = 0;    // what the return ring ends with
+  std::uint64_t exit_captured = 0;  // a signal handler stored the registers: save x87/SSE state and leave
+  std::uint32_t end = 0;            // offset behind the last stub
+};
+
+// Emits the stubs at the start of the cache. Offset 0 is the jump table's miss stub.
+[[nodiscard]] bool emit_stubs(CodeCache& cache, Stubs& stubs, std::string& error);
+
+}  // namespace ringshift::engine

@@ -1,0 +1,240 @@
+// The dispatcher. Its whole life: is anything pending; which mode and window; find or build the fragment
+// for eip; run it; act on how it was left.
+#include "runtime/engine/translate_engine.h"
+
+#include <x86intrin.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "runtime/semantics/events.h"
+#include "runtime/semantics/fp_state.h"
+
+namespace ringshift::engine {
+namespace {
+
+constexpr std::uint8_t kServiceRequested = 2;  // bit of CpuState::pending
+
+// Modes that are not translated run this many instructions between looks at the mode.
+constexpr std::uint64_t kInterpretedBurst = 32;
+
+mmu::View view_for(const CpuState& state) {
+  if (state.cpl() == 3) return mmu::View::user;
+  return (state.cr0 & cr0::kWp) != 0 ? mmu::View::supervisor : mmu::View::supervisor_no_wp;
+}
+
+class CycleTimer {
+ public:
+  explicit CycleTimer(std::uint64_t& total) : total_(total), start_(__rdtsc()) {}
+  ~CycleTimer() { total_ += __rdtsc() - start_; }
+  CycleTimer(const CycleTimer&) = delete;
+  CycleTimer& operator=(const CycleTimer&) = delete;
+
+ private:
+  std::uint64_t& total_;
+  std::uint64_t start_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> make_translator(Cpu& cpu, const TranslateOptions& options, std::string& error) {
+  return TranslateEngine::create(cpu, options, error);
+}
+
+TranslateEngine::TranslateEngine(Cpu& cpu, const TranslateOptions& options)
+    : cpu_(cpu), options_(options), windows_(*cpu.mmu.windows()), interpreter_(cpu) {}
+
+std::unique_ptr<TranslateEngine> TranslateEngine::create(Cpu& cpu, const TranslateOptions& options,
+                                                         std::string& error) {
+  if (cpu.mmu.windows() == nullptr) {
+    error = "the translator needs windows";
+    return nullptr;
+  }
+  if (__builtin_cpu_supports("bmi2") == 0) {
+    error = "the host CPU lacks BMI2";
+    return nullptr;
+  }
+  std::unique_ptr<TranslateEngine> engine(new TranslateEngine(cpu, options));
+  if (!engine->initialise(error)) return nullptr;
+  return engine;
+}
+
+bool TranslateEngine::initialise(std::string& error) {
+  cache_ = CodeCache::create(options_.cache_bytes, error);
+  if (!cache_) return false;
+  ring_ = ReturnRing::create(error);
+  if (!ring_) return false;
+  if (!emit_stubs(*cache_, stubs_, error)) return false;
+  fragments_ = std::make_unique<FragmentTable>(*cache_);
+  cpu_.mmu.code().add_listener(*this);
+  windows_.set_observer(this);
+  return true;
+}
+
+TranslateEngine::~TranslateEngine() {
+  windows_.set_observer(nullptr);
+  cpu_.mmu.code().remove_listener(*this);
+}
+
+void TranslateEngine::kick() {
+  __atomic_fetch_or(&cpu_.state.pending, kServiceRequested, __ATOMIC_SEQ_CST);
+  if (running_) pthread_kill(thread_, kick_signal());
+}
+
+RunOutcome TranslateEngine::run(std::uint64_t max_instructions) {
+  CpuState& state = cpu_.state;
+  const CycleTimer timer(stats_.run_cycles);
+  const GuestThread thread(*this);
+  thread_ = pthread_self();
+  running_ = true;
+  table_ = nullptr;  // another engine of this thread may have moved the GS base
+  const std::uint64_t start = retired();
+  const auto leave = [&](StopReason reason) {
+    running_ = false;
+    return RunOutcome{reason, retired() - start};
+  };
+  for (;;) {
+    if (state.pending != 0) {
+      if ((state.pending & kServiceRequested) != 0) {
+        __atomic_fetch_and(&state.pending, static_cast<std::uint8_t>(~kServiceRequested), __ATOMIC_SEQ_CST);
+        return leave(StopReason::service);
+      }
+      if (interruptible(state) && !deliver_pending_interrupt()) return leave(StopReason::shutdown);
+    }
+    if (state.halted != 0) return leave(StopReason::halted);
+    if (step() == Step::shutdown) return leave(StopReason::shutdown);
+    if (options_.deterministic && (max_instructions == 1 || retired() - start >= max_instructions)) {
+      return leave(StopReason::budget);
+    }
+  }
+}
+
+// False: the delivery ended in a triple fault.
+bool TranslateEngine::deliver_pending_interrupt() {
+  if (!cpu_.platform.interrupt_pending()) return true;
+  ++stats_.interrupts;
+  has_last_site_ = false;
+  return deliver_interrupt(cpu_, cpu_.platform.interrupt_acknowledge());
+}
+
+// Follows the guest into its current mode and address space: cheap if nothing changed.
+void TranslateEngine::select_mode() {
+  const CpuState& state = cpu_.state;
+  const std::uint32_t mode = intern(translator::mode_key(state));
+  windows_.activate(cpu_.mmu.paging(), view_for(state));
+  const std::uint32_t window = windows_.current_id();
+  if (table_ != nullptr && mode == mode_ && window == window_) return;
+  has_last_site_ = false;
+  mode_ = mode;
+  window_ = window;
+  table_ = &tables_.get(window, mode);
+  HostContext& host = cpu_.state.host;
+  host.jump_table = table_->address();
+  host.code_base = cache_->base();
+  host.window_base = reinterpret_cast<std::uint64_t>(windows_.base());
+  _writegsbase_u64(host.window_base);
+}
+
+TranslateEngine::Step TranslateEngine::step() {
+  CpuState& state = cpu_.state;
+  if (state.interrupt_shadow != 0) return interpret(1);
+  if (!translator::translatable(state)) return interpret(options_.deterministic ? 1 : kInterpretedBurst);
+  select_mode();
+  const std::uint32_t eip = state.eip;
+  const std::uint32_t offset = table_->get(eip);
+  FragmentId id = kNoFragment;
+  if (offset != 0) {
+    id = cache_->read32(offset - kHeaderBytes);
+  } else {
+    ++stats_.misses;
+    id = fragment_at(eip);
+    if (id == kNoFragment) return interpret(1);
+  }
+  Record& record = (*fragments_)[id];
+  if (record.interpret_only) return interpret(1);
+  if (has_last_site_) {
+    has_last_site_ = false;
+    const Site& site = fragments_->site(last_site_);
+    if (!options_.deterministic && site.same_page && site.target == eip && record.second_page == 0 &&
+        (*fragments_)[site.from].live) {
+      fragments_->link(last_site_, id);
+      ++stats_.links;
+    }
+  }
+  return enter(id);
+}
+
+TranslateEngine::Step TranslateEngine::enter(FragmentId id) {
+  CpuState& state = cpu_.state;
+  HostContext& host = state.host;
+  host.return_ring = ring_->reset(stubs_.return_miss);
+  host.exit_reason = static_cast<std::uint32_t>(abi::Exit::none);
+  state.native_flags &= eflags::kNative;
+  ++stats_.entries;
+  const std::uint64_t before = host.retired;
+  stubs_.enter(&state, cache_->base() + (*fragments_)[id].host_offset);
+  fp_scrub_pointers(state);
+  switch (static_cast<abi::Exit>(host.exit_reason)) {
+    case abi::Exit::direct:
+      last_site_ = host.exit_site;
+      has_last_site_ = true;
+      break;
+    case abi::Exit::interpret:
+      return options_.deterministic && host.retired != before ? Step::ran : interpret(1);
+    case abi::Exit::memory_fault:
+    case abi::Exit::fp_fault:
+      return options_.deterministic && host.retired != before ? Step::ran : interpret(1);
+    case abi::Exit::none:
+    case abi::Exit::miss:
+    case abi::Exit::interrupt:
+    case abi::Exit::kicked:
+      break;
+  }
+  return Step::ran;
+}
+
+TranslateEngine::Step TranslateEngine::interpret(std::uint64_t instructions) {
+  const CycleTimer timer(stats_.interpret_cycles);
+  has_last_site_ = false;
+  const RunResult result = interpreter_.run(instructions);
+  interpreted_retired_ += result.retired;
+  stats_.interpreted += result.retired;
+  return result.stop == Stop::shutdown ? Step::shutdown : Step::ran;
+}
+
+Stats TranslateEngine::stats() const {
+  const mmu::WindowStats& w = windows_.stats();
+  const mmu::MmuStats& m = cpu_.mmu.stats();
+  return {
+      {"instructions retired", retired()},
+      {"instructions retired by callouts", stats_.interpreted},
+      {"fragments", stats_.fragments},
+      {"guest instructions translated", stats_.guest_instructions},
+      {"guest bytes translated", stats_.guest_bytes},
+      {"host bytes emitted", stats_.host_bytes},
+      {"chains", stats_.links},
+      {"entries into translated code", stats_.entries},
+      {"jump table misses", stats_.misses},
+      {"host faults in translated code", stats_.memory_faults},
+      {"host faults answered by a fill", stats_.fault_fills},
+      {"shadow fills", w.fills},
+      {"shadow pages mapped", w.pages_mapped},
+      {"shadow pages dropped", w.drops},
+      {"window revalidations", w.revalidations},
+      {"window wipes", w.wipes},
+      {"window evictions", w.evictions},
+      {"guest page faults", m.page_faults},
+      {"interrupts", stats_.interrupts},
+      {"kicks", stats_.kicks},
+      {"host steps after kicks", stats_.kick_steps},
+      {"writes to code pages", stats_.code_writes},
+      {"fragments invalidated", stats_.invalidated},
+      {"return ring overflows", stats_.ring_overflows},
+      {"translation cache flushes", stats_.flushes},
+      {"megacycles running", stats_.run_cycles / 1'000'000},
+      {"megacycles translating", stats_.translate_cycles / 1'000'000},
+      {"megacycles in callouts", stats_.interpret_cycles / 1'000'000},
+  };
+}
+
+}  // namespace ringshift::engine

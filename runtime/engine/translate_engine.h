@@ -1,0 +1,128 @@
+// The translating engine: dispatcher, fragment builder and fault handling around one translation cache.
+#pragma once
+
+#include <pthread.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/engine/code_cache.h"
+#include "runtime/engine/engine.h"
+#include "runtime/engine/fragments.h"
+#include "runtime/engine/guest_thread.h"
+#include "runtime/engine/jump_table.h"
+#include "runtime/engine/return_ring.h"
+#include "runtime/engine/stubs.h"
+#include "runtime/semantics/interpreter.h"
+#include "translator/mode_key.h"
+
+namespace ringshift::engine {
+
+// Before each fragment stands its FragmentId.
+inline constexpr std::uint32_t kHeaderBytes = 4;
+
+struct TranslateStats {
+  std::uint64_t fragments = 0;
+  std::uint64_t guest_instructions = 0;  // translated
+  std::uint64_t guest_bytes = 0;
+  std::uint64_t host_bytes = 0;
+  std::uint64_t links = 0;
+  std::uint64_t entries = 0;        // times translated code was entered
+  std::uint64_t misses = 0;         // jump-table misses
+  std::uint64_t interpreted = 0;    // instructions left to the interpreter: callouts
+  std::uint64_t memory_faults = 0;  // host faults in translated code
+  std::uint64_t fault_fills = 0;    // ... answered by mapping a page
+  std::uint64_t ring_overflows = 0;
+  std::uint64_t interrupts = 0;
+  std::uint64_t kicks = 0;
+  std::uint64_t kick_steps = 0;   // host instructions stepped to reach a boundary
+  std::uint64_t invalidated = 0;  // fragments killed by writes to their code
+  std::uint64_t code_writes = 0;
+  std::uint64_t flushes = 0;
+  std::uint64_t translate_cycles = 0;
+  std::uint64_t interpret_cycles = 0;
+  std::uint64_t run_cycles = 0;
+};
+
+class TranslateEngine final : public Engine,
+                              private mmu::CodeWriteListener,
+                              private mmu::WindowObserver,
+                              private SignalHandler {
+ public:
+  static std::unique_ptr<TranslateEngine> create(Cpu& cpu, const TranslateOptions& options, std::string& error);
+  ~TranslateEngine() override;
+
+  RunOutcome run(std::uint64_t max_instructions) override;
+  void kick() override;
+  [[nodiscard]] Stats stats() const override;
+
+ private:
+  TranslateEngine(Cpu& cpu, const TranslateOptions& options);
+  bool initialise(std::string& error);
+
+  // dispatch: one fragment, or one instruction
+  enum class Step : std::uint8_t {
+    ran,
+    shutdown
+  };
+  Step step();
+  Step enter(FragmentId id);
+  Step interpret(std::uint64_t instructions);
+  void select_mode();
+  bool deliver_pending_interrupt();
+  [[nodiscard]] std::uint64_t retired() const { return cpu_.state.host.retired + interpreted_retired_; }
+
+  // builder
+  FragmentId fragment_at(std::uint32_t eip);
+  FragmentId build(std::uint32_t eip, mmu::PhysAddr physical);
+  void check(const Record& record, const translator::Fragment& fragment);
+  void protect(mmu::PhysAddr page);
+  void flush();
+  std::uint32_t intern(const translator::ModeKey& key);
+
+  // faults, on the signal stack
+  bool on_signal(int number, const siginfo_t& info, ucontext_t& context) override;
+  bool on_memory_fault(const siginfo_t& info, ucontext_t& context);
+  bool on_kick(ucontext_t& context);
+  void capture(ucontext_t& context, const Record& record, const translator::Point& point, abi::Exit reason);
+
+  // coherence
+  void on_code_write(mmu::PhysAddr address, std::uint32_t size) override;
+  void on_drop(std::uint32_t window_id, mmu::Linear first, std::uint32_t pages) override;
+  void on_drop_all(std::uint32_t window_id) override;
+  void kill(FragmentId id);
+  void release_page(mmu::PhysAddr page);
+
+  Cpu& cpu_;
+  TranslateOptions options_;
+  mmu::WindowPool& windows_;
+  Interpreter interpreter_;
+  std::unique_ptr<CodeCache> cache_;
+  std::unique_ptr<ReturnRing> ring_;
+  Stubs stubs_;
+  std::unique_ptr<FragmentTable> fragments_;
+  JumpTables tables_;
+
+  // Interned mode keys; index 0 is unused, so that a zero is never a mode.
+  std::vector<translator::ModeKey> modes_{translator::ModeKey{}};
+  std::array<std::uint8_t, translator::kModeKeyCount> mode_index_{};
+  std::uint32_t mode_ = 0;
+  std::uint32_t window_ = 0;
+  JumpTable* table_ = nullptr;  // of window_ and mode_
+
+  std::uint32_t last_site_ = 0;  // the direct exit just taken, to be linked, if has_last_site_
+  bool has_last_site_ = false;
+  std::uint64_t interpreted_retired_ = 0;
+  std::unordered_map<mmu::PhysAddr, std::uint32_t> writes_;  // trapped writes a code page
+  std::int64_t last_fault_rip_ = 0;
+  std::uint64_t last_fault_address_ = 0;
+  pthread_t thread_{};
+  volatile bool running_ = false;
+  TranslateStats stats_;
+};
+
+}  // namespace ringshift::engine
