@@ -16,9 +16,10 @@ class CodeWriteListener {
   virtual void on_code_write(PhysAddr address, std::uint32_t size) = 0;
 };
 
-// One flag a page. Listeners are called on writes to flagged pages; who holds code there clears the flag
-// again when nothing is left. After set(), the owner of the CPU calls Mmu::protect_code, which makes the
-// page read-only in every window and TLB entry.
+// One byte a page, a bit a holder: each engine that keeps code of the page sets its own bit, and clears
+// it when it keeps nothing from there any more. Listeners are called on writes to pages with any bit set.
+// After a set() that returns true, the owner of the CPU calls Mmu::protect_code, which makes the page read-only
+// in every window and TLB entry.
 class CodePages {
  public:
   // `ram_bytes`: the end of the highest RAM range. Pages above it (ROM) cannot be written and are
@@ -29,11 +30,15 @@ class CodePages {
     const auto page = address >> kPageShift;
     return page < flags_.size() && flags_[page] != 0;
   }
-  // True if the flag was clear before and is now set.
-  bool set(PhysAddr address);
-  void clear(PhysAddr address);
+  static constexpr std::uint8_t kDecoded = 1;     // the interpreter's decoded instructions
+  static constexpr std::uint8_t kTranslated = 2;  // fragments
+
+  // True if no bit of the page was set before and one is now.
+  bool set(PhysAddr address, std::uint8_t holder = kDecoded);
+  void clear(PhysAddr address, std::uint8_t holder = kDecoded);
 
   void add_listener(CodeWriteListener& listener) { listeners_.push_back(&listener); }
+  void remove_listener(CodeWriteListener& listener) { std::erase(listeners_, &listener); }
   void notify_write(PhysAddr address, std::uint32_t size) {
     for (auto* listener : listeners_) listener->on_code_write(address, size);
   }
