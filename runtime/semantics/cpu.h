@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 
 #include "mmu/mmu.h"
 #include "runtime/semantics/fault.h"
@@ -51,6 +52,8 @@ enum class CpuModel : std::uint8_t {
   core2
 };
 
+class HostThunks;  // host_thunk.h
+
 class Cpu {
  public:
   Cpu(CpuState& cpu_state, mmu::Mmu& cpu_mmu, Platform& cpu_platform)
@@ -60,7 +63,13 @@ class Cpu {
   mmu::Mmu& mmu;
   Platform& platform;
   CpuModel model = CpuModel::core2;
+  std::shared_ptr<HostThunks> thunks;  // stubs for instructions the host executes; made when first needed
   GuestFault fault;  // valid when a handler returned Flow::fault or a MemResult is empty
+  // Set by an instruction that began with EFLAGS.TF set and that no single-step trap follows (INT n, MOV
+  // SS); single_step_trap() clears it.
+  bool no_single_step = false;
+  // Causes already given to Platform::report by report_once().
+  std::vector<std::uint32_t> reported;
 
   // ---- raising -------------------------------------------------------------------------------
   Flow raise(std::uint8_t vec) {
