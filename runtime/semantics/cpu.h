@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "mmu/mmu.h"
 #include "runtime/semantics/fault.h"
