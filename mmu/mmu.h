@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
+#include <optional>
 
 #include "mmu/code_pages.h"
 #include "mmu/page_walk.h"
@@ -30,9 +32,13 @@ class Mmu {
   // MOV to CR3, task switch. PDPTEs are already checked and loaded by the caller.
   void load_cr3(std::uint32_t cr3, const std::uint64_t (&pdpte)[4]);
   void invlpg(Linear linear);
+  // PhysicalMap changed (a BAR moved, ROM was shadowed): forgets all translations.
+  void physical_map_changed();
 
   // Software translation through the TLB for the page of `linear`. On success the entry grants
-  // `access`; on failure null, and `error` is the page-fault error code.
+  // `access`; on failure null, and `error` is the page-fault error code. The entry stays valid until
+  // the next call that misses the TLB or changes translations, except that of two consecutive calls
+  // for neighbouring pages both entries are valid.
   [[nodiscard]] const TlbEntry* translate(Linear linear, Access access, bool user, std::uint32_t& error) {
     TlbEntry& entry = tlb_.slot(linear, user);
     if (entry.tag == linear >> kPageShift && (access == Access::write  ? entry.writable
@@ -45,11 +51,60 @@ class Mmu {
 
   // Reads and writes through an entry, up to 8 bytes within the page: RAM, ROM or device. A write
   // to a page with code tells CodePages' listeners first.
-  std::uint64_t read(const TlbEntry& entry, Linear linear, unsigned size);
-  void write(const TlbEntry& entry, Linear linear, unsigned size, std::uint64_t value);
+  std::uint64_t read(const TlbEntry& entry, Linear linear, unsigned size) {
+    const std::uint32_t offset = linear & kPageMask;
+    if (entry.host == nullptr) return physical_.read(entry.page | offset, size);
+    const std::uint8_t* from = entry.host + offset;
+    switch (size) {
+      case 1:
+        return *from;
+      case 2:
+        return load<std::uint16_t>(from);
+      case 4:
+        return load<std::uint32_t>(from);
+      case 8:
+        return load<std::uint64_t>(from);
+      default:
+        break;
+    }
+    std::uint64_t value = 0;
+    std::memcpy(&value, from, size);
+    return value;
+  }
+  void write(const TlbEntry& entry, Linear linear, unsigned size, std::uint64_t value) {
+    const std::uint32_t offset = linear & kPageMask;
+    if (entry.host == nullptr || !entry.writable) {
+      physical_.write(entry.page | offset, size, value);
+      return;
+    }
+    std::uint8_t* to = entry.host + offset;
+    switch (size) {
+      case 1:
+        *to = static_cast<std::uint8_t>(value);
+        return;
+      case 2:
+        store(to, static_cast<std::uint16_t>(value));
+        return;
+      case 4:
+        store(to, static_cast<std::uint32_t>(value));
+        return;
+      case 8:
+        store(to, value);
+        return;
+      default:
+        std::memcpy(to, &value, size);
+    }
+  }
 
-  // A physical page gained or lost code: see CodePages.
+  // Where `linear` leads now, for debuggers and logs: no rights are checked, no bits set.
+  [[nodiscard]] std::optional<PhysAddr> phys_of(Linear linear) const {
+    const Walk found = probe(physical_, paging_, linear);
+    return found.ok ? std::optional<PhysAddr>(found.address) : std::nullopt;
+  }
+
+  // A physical page gained code: call after CodePages::set, so that no new mapping is made writable.
   void protect_code(PhysAddr page);
+  // A physical page lost its code: call after CodePages::clear.
   void unprotect_code(PhysAddr page);
 
   [[nodiscard]] PhysicalMap& physical() const { return physical_; }
@@ -58,8 +113,20 @@ class Mmu {
   [[nodiscard]] const MmuStats& stats() const { return stats_; }
 
  private:
-  // Fills the slot. An entry for a page with code has writable = false, and translate_slow returns an
-  // entry from a scratch slot for such writes, whose `host` is null so that write() takes the slow path.
+  template <class T>
+  static std::uint64_t load(const std::uint8_t* from) {
+    T value;
+    std::memcpy(&value, from, sizeof(T));
+    return value;
+  }
+  template <class T>
+  static void store(std::uint8_t* to, T value) {
+    std::memcpy(to, &value, sizeof(T));
+  }
+
+  // Fills the slot. An entry for a page with code, or for ROM, has writable = false, and translate_slow
+  // returns an entry from a scratch slot for such writes, whose `host` is null so that write() takes the
+  // slow path.
   const TlbEntry* translate_slow(Linear linear, Access access, bool user, std::uint32_t& error);
 
   PhysicalMap& physical_;

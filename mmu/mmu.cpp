@@ -1,0 +1,94 @@
+#include "mmu/mmu.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace ringshift::mmu {
+namespace {
+
+// Everything but CR3 and what is loaded with it.
+bool same_mode(PagingState a, const PagingState& b) {
+  a.cr3 = b.cr3;
+  std::copy(std::begin(b.pdpte), std::end(b.pdpte), std::begin(a.pdpte));
+  return a == b;
+}
+
+}  // namespace
+
+Mmu::Mmu(PhysicalMap& physical, CodePages& code, std::unique_ptr<WindowPool> windows)
+    : physical_(physical), code_(code), windows_(std::move(windows)) {
+  physical_.attach_code(&code_);
+}
+
+void Mmu::set_paging(const PagingState& paging) {
+  if (paging == paging_) return;
+  const bool mode_changed = !same_mode(paging, paging_);
+  paging_ = paging;
+  tlb_.flush(!mode_changed && paging_.global);
+  if (!windows_) return;
+  if (mode_changed) {
+    windows_->flush_all();
+  } else {
+    windows_->cr3_loaded();
+  }
+}
+
+void Mmu::load_cr3(std::uint32_t cr3, const std::uint64_t (&pdpte)[4]) {
+  paging_.cr3 = cr3;
+  std::copy(std::begin(pdpte), std::end(pdpte), std::begin(paging_.pdpte));
+  tlb_.flush(paging_.global);
+  if (windows_) windows_->cr3_loaded();
+}
+
+void Mmu::invlpg(Linear linear) {
+  tlb_.drop(linear);
+  if (windows_) windows_->invlpg(linear);
+}
+
+void Mmu::physical_map_changed() {
+  tlb_.flush(false);
+  if (windows_) windows_->flush_all();
+}
+
+void Mmu::protect_code(PhysAddr page) {
+  const PhysAddr first = page & ~PhysAddr{kPageMask};
+  tlb_.protect(first);
+  if (windows_) windows_->protect_code(first);
+}
+
+void Mmu::unprotect_code(PhysAddr page) {
+  // TLB entries become writable again through translate_slow.
+  if (windows_) windows_->unprotect_code(page & ~PhysAddr{kPageMask});
+}
+
+const TlbEntry* Mmu::translate_slow(Linear linear, Access access, bool user, std::uint32_t& error) {
+  ++stats_.tlb_misses;
+  const Walk found = walk(physical_, paging_, linear, access, user);
+  if (!found.ok) {
+    ++stats_.page_faults;
+    error = found.error;
+    return nullptr;
+  }
+  const PhysPage target = physical_.page(found.address);
+  const bool guest_writable = found.dirty && (found.writable || (!user && !paging_.write_protect));
+
+  TlbEntry entry;
+  entry.tag = linear >> kPageShift;
+  entry.page = found.address & ~PhysAddr{kPageMask};
+  entry.host = target.host;
+  entry.readable = true;
+  entry.executable = !found.no_execute;
+  entry.global = found.global;
+  entry.writable = guest_writable && target.kind != PageKind::rom && !code_.contains(entry.page);
+  const TlbEntry& entered = tlb_.enter(entry, user, found.page_size != kPageSize);
+  if (access != Access::write || entered.writable) return &entered;
+
+  TlbEntry& scratch = scratch_[next_scratch_];
+  next_scratch_ ^= 1;
+  scratch = entry;
+  scratch.writable = true;
+  scratch.host = nullptr;
+  return &scratch;
+}
+
+}  // namespace ringshift::mmu
