@@ -1,0 +1,182 @@
+#include "translator/emit/exits.h"
+
+#include <array>
+
+namespace ringshift::translator::emit {
+namespace {
+
+namespace x86 = asmjit::x86;
+
+constexpr std::size_t kRetired = offsetof(CpuState, host) + offsetof(HostContext, retired);
+
+bool same_page(const Context& c, std::uint32_t target) { return ((target ^ c.request.eip) >> 12) == 0; }
+
+// A branch opcode with a rel32 to be filled later; returns where.
+std::uint32_t open_rel32(Context& c, std::initializer_list<std::uint8_t> opcode) {
+  Bytes bytes;
+  for (const std::uint8_t b : opcode) bytes.put(b);
+  bytes.put32(0);
+  c.put(bytes);
+  return c.offset() - 4;
+}
+
+void jump_absolute(Context& c, std::uint64_t address) {
+  const std::uint64_t end = c.request.host_address + c.offset() + 5;
+  Bytes bytes;
+  bytes.put(0xE9);
+  bytes.put32(static_cast<std::uint32_t>(address - end));
+  c.put(bytes);
+}
+
+Point here(const Context& c) { return {.guest_offset = c.guest_offset, .index = c.index}; }
+
+// A patchable branch whose rel32 is at `patch_offset`; its stub follows out of line.
+void add_direct_exit(Context& c, std::uint32_t patch_offset, std::uint32_t target) {
+  const auto exit = static_cast<std::uint32_t>(c.fragment.exits.size());
+  c.fragment.exits.push_back({.patch_offset = patch_offset, .target = target, .same_page = true});
+  c.deferred.push_back({.kind = Deferred::Kind::direct_stub,
+                        .patch_offset = patch_offset,
+                        .target = target,
+                        .exit = exit,
+                        .point = here(c)});
+}
+
+void load_jump_table_entry(Context& c) {
+  c.a.mov(x86::r9d, x86::dword_ptr(x86::r13, x86::r8, 2));
+  c.a.lea(x86::r9, x86::ptr(x86::r9, x86::r14));
+}
+
+// The target's page may be mapped elsewhere tomorrow, so the way there is not patched.
+void exit_to_other_page(Context& c, std::uint32_t target) {
+  c.fragment.exits.push_back(
+      {.patch_offset = c.offset(), .stub_offset = c.offset(), .target = target, .same_page = false});
+  c.a.mov(x86::r8d, target);
+  exit_indirect(c);
+}
+
+}  // namespace
+
+void count_retired(Context& c, unsigned completed) {
+  if (!c.request.options.count_retired || completed == 0) return;
+  c.a.mov(x86::r10, state(kRetired, 8));
+  c.a.lea(x86::r10, x86::ptr(x86::r10, static_cast<std::int32_t>(completed)));
+  c.a.mov(state(kRetired, 8), x86::r10);
+}
+
+void exit_indirect(Context& c) {
+  load_jump_table_entry(c);
+  c.a.jmp(x86::r9);
+}
+
+void exit_direct(Context& c, std::uint32_t target, unsigned completed) {
+  if (completed != 0 && c.request.options.count_retired) {
+    count_retired(c, completed);
+    c.index = 0;
+    mark_fixup(c, Fixup::none);
+  }
+  if (!same_page(c, target)) return exit_to_other_page(c, target);
+  add_direct_exit(c, open_rel32(c, {0xE9}), target);
+}
+
+void exit_interpret(Context& c, std::uint32_t eip, unsigned completed) {
+  count_retired(c, completed);
+  c.a.mov(x86::r8d, eip);
+  jump_absolute(c, c.request.stubs.exit_interpret);
+}
+
+void branch_direct(Context& c, std::uint8_t condition, std::uint32_t target, unsigned completed) {
+  const std::uint32_t patch = open_rel32(c, {0x0F, static_cast<std::uint8_t>(0x80U | condition)});
+  if (same_page(c, target) && !c.request.options.count_retired) return add_direct_exit(c, patch, target);
+  Point point = here(c);
+  point.index = static_cast<std::uint16_t>(completed);
+  c.deferred.push_back(
+      {.kind = Deferred::Kind::counted_branch, .patch_offset = patch, .target = target, .point = point});
+}
+
+void call_direct(Context& c, std::uint32_t target, unsigned completed) {
+  count_retired(c, completed);
+  if (same_page(c, target)) {
+    add_direct_exit(c, open_rel32(c, {0xE8}), target);
+    return;
+  }
+  c.fragment.exits.push_back(
+      {.patch_offset = c.offset(), .stub_offset = c.offset(), .target = target, .same_page = false});
+  c.a.mov(x86::r8d, target);
+  load_jump_table_entry(c);
+  c.a.call(x86::r9);
+}
+
+void call_indirect(Context& c, unsigned completed) {
+  count_retired(c, completed);
+  load_jump_table_entry(c);
+  c.a.call(x86::r9);
+}
+
+void return_site(Context& c, std::uint32_t expected) {
+  c.fragment.return_sites.push_back(c.offset());
+  mark_fixup(c, Fixup::none);
+  c.a.mov(x86::r10, x86::rcx);
+  mark_fixup(c, Fixup::ecx_in_r10);
+  c.a.lea(x86::ecx, x86::ptr(x86::r8, static_cast<std::int32_t>(0U - expected)));
+  // jrcxz over the miss (8 bytes: mov, jmp).
+  constexpr std::array<std::uint8_t, 2> kJrcxz{0xE3, 0x08};
+  c.a.embed(kJrcxz.data(), kJrcxz.size());
+  c.a.mov(x86::rcx, x86::r10);
+  mark_fixup(c, Fixup::none);
+  jump_absolute(c, c.request.stubs.lookup);
+  mark_fixup(c, Fixup::ecx_in_r10);
+  c.a.mov(x86::rcx, x86::r10);
+}
+
+void jump_shadowed_exit(Context& c, std::uint32_t next, unsigned completed) {
+  const std::uint32_t patch = open_rel32(c, {0xE9});
+  Point point = here(c);
+  point.index = static_cast<std::uint16_t>(completed);
+  c.deferred.push_back({.kind = Deferred::Kind::shadowed_exit, .patch_offset = patch, .target = next, .point = point});
+}
+
+void branch_interpret(Context& c, std::uint8_t condition, unsigned completed) {
+  const std::uint32_t patch = open_rel32(c, {0x0F, static_cast<std::uint8_t>(0x80U | condition)});
+  Point point = here(c);
+  point.index = static_cast<std::uint16_t>(completed);
+  c.deferred.push_back(
+      {.kind = Deferred::Kind::saved_flags_interpret, .patch_offset = patch, .target = c.eip(), .point = point});
+}
+
+void finish_exits(Context& c) {
+  for (std::size_t i = 0; i < c.deferred.size(); ++i) {  // grows: a counted branch defers its stub
+    const Deferred d = c.deferred[i];
+    c.patches.push_back({.offset = d.patch_offset, .destination = c.offset()});
+    c.guest_offset = d.point.guest_offset;
+    c.index = d.point.index;
+    mark_fixup(c, d.kind == Deferred::Kind::saved_flags_interpret ? Fixup::flags_in_r10 : Fixup::none);
+    switch (d.kind) {
+      case Deferred::Kind::direct_stub:
+        c.fragment.exits[d.exit].stub_offset = c.offset();
+        c.a.mov(x86::r8d, d.target);
+        c.a.mov(x86::r9d, c.request.first_site + d.exit);
+        jump_absolute(c, c.request.stubs.exit_direct);
+        break;
+      case Deferred::Kind::counted_branch:
+        exit_direct(c, d.target, d.point.index);
+        break;
+      case Deferred::Kind::saved_flags_interpret:
+        c.a.push(x86::r10);
+        c.a.popfq();
+        mark_fixup(c, Fixup::none);
+        exit_interpret(c, d.target, d.point.index);
+        break;
+      case Deferred::Kind::shadowed_exit:
+        count_retired(c, d.point.index);
+        // shadow = 1 - old IF: sti shadows the next instruction only if IF was clear.
+        c.a.not_(x86::r9d);
+        c.a.lea(x86::r9d, x86::ptr(x86::r9, 2));
+        c.a.mov(state(offsetof(CpuState, interrupt_shadow), 1), x86::r9b);
+        c.a.mov(x86::r8d, d.target);
+        jump_absolute(c, c.request.stubs.exit_interrupt);
+        break;
+    }
+  }
+}
+
+}  // namespace ringshift::translator::emit

@@ -1,0 +1,20 @@
+// The emitters, one for each treatment or family. Each emits one instruction whose plan allows it.
+#pragma once
+
+#include "translator/emit/context.h"
+#include "translator/plan/block.h"
+
+namespace ringshift::translator::emit {
+
+void emit_copy(Context& c, const isa::Insn& insn);     // copy.cpp
+void emit_alu(Context& c, const isa::Insn& insn);      // alu.cpp: bit tests with a bit string in memory
+void emit_data(Context& c, const isa::Insn& insn);     // data.cpp: lea, xlat, movzx, hints
+void emit_stack(Context& c, const isa::Insn& insn);    // stack.cpp: push, pop, pusha, popa, leave, push_seg
+void emit_string(Context& c, const isa::Insn& insn);   // string.cpp
+void emit_system(Context& c, const isa::Insn& insn);   // system.cpp: pushf, popf, cli, sti, rdtsc, mov from segment
+void emit_control(Context& c, const isa::Insn& insn);  // control.cpp: what ends a block
+
+// Any step of the plan.
+void emit_step(Context& c, const plan::Step& step);
+
+}  // namespace ringshift::translator::emit

@@ -1,0 +1,52 @@
+// The plan of one fragment: which guest instructions it holds, and how each is treated.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "translator/isa/insn.h"
+#include "translator/translate.h"
+
+namespace ringshift::translator::plan {
+
+// How an instruction becomes host code.
+enum class Treatment : std::uint8_t {
+  copy,       // its own bytes, with prefixes and ModRM rewritten
+  expand,     // a short sequence, emitted by its family
+  branch,     // as expand, and ends the block
+  interpret,  // leaves for the runtime, and ends the block
+};
+
+// Decides by the operation, its operands, the mode and the options.
+[[nodiscard]] Treatment treatment(const isa::Insn& insn, const ModeKey& mode, const Options& options);
+
+// Whether an offset in `segment` is a linear address in this mode.
+[[nodiscard]] bool flat(Seg segment, const ModeKey& mode);
+
+// For a host_fp or host_int instruction in a legacy encoding: which ModRM fields name general registers.
+struct HostFields {
+  bool known = false;
+  bool reg = false;
+  bool rm = false;  // if the operand is a register
+};
+[[nodiscard]] HostFields host_register_fields(const isa::Insn& insn);
+
+struct Step {
+  isa::Insn insn;
+  std::uint16_t offset = 0;  // from the start of the block
+  Treatment treatment = Treatment::interpret;
+};
+
+struct Block {
+  std::vector<Step> steps;
+  std::uint32_t bytes = 0;    // of the guest code that the plan covers, at least 1
+  bool crosses_page = false;  // one instruction that continues on the next page
+  // The first bytes are no complete instruction: `steps` is empty and the runtime must look at them.
+  bool undecodable = false;
+  // Execution continues at eip + bytes: the last step does not end the block.
+  bool falls_through = false;
+};
+
+[[nodiscard]] Block plan_block(const Request& request);
+
+}  // namespace ringshift::translator::plan

@@ -1,0 +1,246 @@
+#include "translator/plan/block.h"
+
+namespace ringshift::translator::plan {
+namespace {
+
+using isa::Form;
+using isa::Insn;
+using isa::Op;
+
+// True if the explicit memory operand is surely only read.
+bool only_reads_memory(const Insn& insn) {
+  switch (insn.op) {
+    case Op::host_fp:
+    case Op::host_int:
+      return (insn.host_memory & 2U) == 0;
+    case Op::cmp:
+    case Op::test:
+    case Op::bt:
+    case Op::mul:
+    case Op::imul:
+    case Op::imul_reg:
+    case Op::div:
+    case Op::idiv:
+    case Op::push:
+    case Op::jmp_indirect:
+    case Op::call_indirect:
+    case Op::lea:
+    case Op::xlat:
+    case Op::nop:
+    case Op::prefetch:
+      return true;
+    case Op::xchg:
+      return false;
+    default:
+      return insn.form == Form::reg_rm || insn.form == Form::reg_rm_imm || insn.form == Form::acc_moffs;
+  }
+}
+
+// A code segment is never writable; the runtime raises #GP.
+bool writes_code_segment(const Insn& insn) {
+  return insn.memory && insn.segment == Seg::cs && !only_reads_memory(insn);
+}
+
+bool string_in_window(const Insn& insn, const ModeKey& mode) {
+  if (insn.address_size != 4) return false;
+  const bool reads_source = insn.op != Op::stos && insn.op != Op::scas;
+  const bool uses_es = insn.op != Op::lods;
+  return (!reads_source || flat(insn.segment, mode)) && (!uses_es || mode.flat_es);
+}
+
+// Which ModRM field of a host instruction names a general register cannot be seen from its bytes
+// alone; it matters only where that register is esp, which is elsewhere.
+bool host_operands_known(const Insn& insn) {
+  const unsigned esp = 1U << kEsp;
+  return ((insn.host_gpr_read | insn.host_gpr_written) & esp) == 0 || host_register_fields(insn).known;
+}
+
+bool needs_rex(const Insn& insn) { return insn.reg == kEsp || (!insn.memory && insn.rm == kEsp); }
+
+}  // namespace
+
+bool flat(Seg segment, const ModeKey& mode) {
+  switch (segment) {
+    case Seg::es:
+      return mode.flat_es;
+    case Seg::cs:
+      return mode.flat_cs;
+    case Seg::ss:
+      return mode.flat_ss;
+    case Seg::ds:
+      return mode.flat_ds;
+    default:
+      return false;
+  }
+}
+
+HostFields host_register_fields(const Insn& insn) {
+  const bool scalar = insn.repeated();
+  switch (insn.map) {
+    case 1:
+      switch (insn.opcode) {
+        case 0x6E:  // movd xmm, r32
+        case 0xC4:  // pinsrw
+          return {.known = true, .rm = true};
+        case 0x7E:  // movd r32, xmm; with F3: movq xmm, xmm
+          return {.known = true, .rm = !scalar};
+        case 0x2A:  // cvtsi2ss, cvtsi2sd; without F2, F3: cvtpi2ps, cvtpi2pd
+          return {.known = true, .rm = scalar};
+        case 0x2C:
+        case 0x2D:  // cvttss2si, cvtss2si, ...
+          return {.known = true, .reg = scalar};
+        case 0x50:  // movmskps
+        case 0xC3:  // movnti
+        case 0xC5:  // pextrw
+        case 0xD7:  // pmovmskb
+          return {.known = true, .reg = true};
+        case 0xB8:  // popcnt
+        case 0xBC:  // tzcnt
+        case 0xBD:  // lzcnt
+          return {.known = true, .reg = true, .rm = true};
+        default:
+          return {};
+      }
+    case 2:
+      if (insn.opcode == 0xF0 || insn.opcode == 0xF1) {  // movbe, crc32
+        // crc32 of a high byte register has no form with REX.
+        const bool high_byte = insn.opcode == 0xF0 && insn.has(isa::prefix::kRepne) && !insn.memory && insn.rm >= 4;
+        return {.known = !(high_byte && needs_rex(insn)), .reg = true, .rm = !high_byte};
+      }
+      if (insn.opcode == 0xF6) return {.known = true, .reg = true, .rm = true};  // adcx, adox
+      return {};
+    case 3:
+      switch (insn.opcode) {
+        case 0x14:  // pextrb, pextrw, pextrd, extractps
+        case 0x15:
+        case 0x16:
+        case 0x17:
+        case 0x20:  // pinsrb, pinsrd
+        case 0x22:
+          return {.known = true, .rm = true};
+        default:
+          return {};
+      }
+    default:
+      return {};
+  }
+}
+
+Treatment treatment(const Insn& insn, const ModeKey& mode, const Options& options) {
+  if (!mode.code32 || !mode.stack32 || !mode.flat_cs || !mode.flat_ss) return Treatment::interpret;
+  if (writes_code_segment(insn)) return Treatment::interpret;
+  const auto when = [](bool condition, Treatment t) { return condition ? t : Treatment::interpret; };
+  switch (insn.op) {
+    case Op::add:
+    case Op::or_:
+    case Op::adc:
+    case Op::sbb:
+    case Op::and_:
+    case Op::sub:
+    case Op::xor_:
+    case Op::cmp:
+    case Op::test:
+    case Op::inc:
+    case Op::dec:
+    case Op::not_:
+    case Op::neg:
+    case Op::mul:
+    case Op::imul:
+    case Op::imul_reg:
+    case Op::div:
+    case Op::idiv:
+    case Op::rol:
+    case Op::ror:
+    case Op::rcl:
+    case Op::rcr:
+    case Op::shl:
+    case Op::shr:
+    case Op::sar:
+    case Op::shld:
+    case Op::shrd:
+    case Op::bsf:
+    case Op::bsr:
+    case Op::mov:
+    case Op::xchg:
+    case Op::cmpxchg:
+    case Op::cmpxchg8b:
+    case Op::xadd:
+    case Op::bswap:
+    case Op::cmov:
+    case Op::setcc:
+    case Op::cbw:
+    case Op::cwd:
+    case Op::lahf:
+    case Op::sahf:
+    case Op::clc:
+    case Op::stc:
+    case Op::cmc:
+    case Op::cld:
+    case Op::std_:
+      return Treatment::copy;
+    case Op::bt:
+    case Op::bts:
+    case Op::btr:
+    case Op::btc:
+      return insn.memory && insn.form == Form::rm_reg ? Treatment::expand : Treatment::copy;
+    case Op::movzx:
+    case Op::movsx: {
+      const bool high_byte_to_esp = !insn.memory && insn.source_width == 1 && insn.rm >= 4 && insn.reg == kEsp;
+      return high_byte_to_esp ? Treatment::expand : Treatment::copy;
+    }
+    case Op::lea:
+    case Op::xlat:
+    case Op::push:
+    case Op::pop:
+    case Op::pusha:
+    case Op::popa:
+    case Op::push_seg:
+    case Op::pushf:
+    case Op::popf:
+    case Op::mov_from_seg:
+    case Op::nop:
+    case Op::pause:
+    case Op::prefetch:
+    case Op::fence:
+      return Treatment::expand;
+    case Op::leave:
+      return when(insn.stack_operand == 4, Treatment::expand);
+    case Op::cli:
+    case Op::sti:
+      return when(mode.iopl_ok, Treatment::expand);
+    case Op::rdtsc:
+      return when(!mode.time_stamp_trap && !options.deterministic_time, Treatment::expand);
+    case Op::movs:
+    case Op::cmps:
+    case Op::stos:
+    case Op::lods:
+    case Op::scas:
+      return when(string_in_window(insn, mode), Treatment::expand);
+    case Op::host_fp:
+      return when(!mode.fp_trap && host_operands_known(insn), Treatment::copy);
+    case Op::host_int:
+      return when(host_operands_known(insn), Treatment::copy);
+    case Op::fwait:
+      return when(!mode.fp_trap, Treatment::copy);
+    case Op::call:
+      // The next instruction as target only asks for eip: nobody will return there.
+      if (insn.stack_operand == 4 && insn.width == 4 && insn.imm == 0) return Treatment::expand;
+      return when(insn.stack_operand == 4 && insn.width == 4, Treatment::branch);
+    case Op::call_indirect:
+    case Op::ret:
+      return when(insn.stack_operand == 4, Treatment::branch);
+    case Op::jmp:
+    case Op::jcc:
+    case Op::jmp_indirect:
+      return when(insn.width == 4, Treatment::branch);
+    case Op::loop:
+    case Op::loope:
+    case Op::loopne:
+    case Op::jcxz:
+      return when(insn.width == 4 && insn.address_size == 4, Treatment::branch);
+    default:
+      return Treatment::interpret;
+  }
+}
+
+}  // namespace ringshift::translator::plan
