@@ -53,15 +53,26 @@ struct WindowStats {
   std::uint64_t evictions = 0;      // windows given up for others, or for the VMA limit
 };
 
+// Limits of a pool. A window costs address space and, for each run of pages mapped in it, one host mapping
+// (VMA); a process has 65,530 of these as a rule (vm.max_map_count).
+struct WindowLimits {
+  std::uint32_t windows = 24;
+  std::uint64_t mappings = 24000;
+};
+
 // The windows of one virtual CPU. At any time one is current; `base()` is its linear address 0.
 class WindowPool {
  public:
   // Error: one readable line (address space or limits).
-  static std::variant<std::unique_ptr<WindowPool>, std::string> create(PhysicalMap& physical, CodePages& code);
+  // Beyond the limits the least recently used windows are emptied or given to others.
+  static std::variant<std::unique_ptr<WindowPool>, std::string> create(PhysicalMap& physical, CodePages& code,
+                                                                       const WindowLimits& limits = {});
   virtual ~WindowPool() = default;
 
   // Makes the window for this paging state and view current and coherent: a window that was used
   // before is revalidated against the guest's page tables if a CR3 load or flush came in between.
+  // Cheap if only the view changed. `paging` may differ from that of the last call only if cr3_loaded
+  // or flush_all was called in between. paging.write_protect is ignored: `view` says it.
   virtual void activate(const PagingState& paging, View view) = 0;
   [[nodiscard]] virtual std::uint8_t* base() const = 0;
   [[nodiscard]] virtual std::uint32_t current_id() const = 0;
@@ -75,12 +86,16 @@ class WindowPool {
 
   // Architectural invalidations; they concern all windows of the current CR3 (and global pages in all).
   virtual void invlpg(Linear linear) = 0;
+  // Lazily: a window is compared with the page tables when it is activated next, so activate() must come
+  // before translated code runs again.
   // A load of CR3 (even of the same value): every non-global translation must be seen afresh.
   virtual void cr3_loaded() = 0;
-  // CR0.PG/WP, CR4.PSE/PAE/PGE, EFER.NXE changed: nothing cached may survive.
+  // CR0.PG/WP, CR4.PSE/PAE/PGE, EFER.NXE or the physical map changed: no translation survives that the
+  // page tables do not give now, global or not.
   virtual void flush_all() = 0;
 
-  // A physical page gained code: read-only everywhere. Lost it: may be writable again (lazily).
+  // A physical page gained code (CodePages::set was called before): read-only everywhere. Lost it: may be writable
+  // again (lazily).
   virtual void protect_code(PhysAddr page) = 0;
   virtual void unprotect_code(PhysAddr page) = 0;
 

@@ -1,0 +1,221 @@
+#include "mmu/window_pool.h"
+
+#include <algorithm>
+#include <iterator>
+#include <tuple>
+
+#include "mmu/paging_bits.h"
+
+namespace ringshift::mmu {
+namespace {
+
+// Slack of the bound on host mappings: what one fill may add.
+constexpr std::uint64_t kFillSlack = 64;
+// Of a reservation itself, with its edges.
+constexpr std::uint64_t kAreasPerWindow = 3;
+
+// What the window's contents depend on, apart from the page tables' root. Global pages and write
+// protection are not in it: G bits are recorded, and the view says whether R/W counts.
+bool same_format(const Window& window, const PagingState& paging, View view) {
+  const PagingState& own = window.paging;
+  if (!own.enabled || !paging.enabled) return own.enabled == paging.enabled;
+  return window.view == view && own.pae == paging.pae && own.pse == paging.pse && own.nxe == paging.nxe;
+}
+
+bool same_root(const PagingState& a, const PagingState& b) {
+  if (!a.enabled) return true;
+  if (!a.pae) return ((a.cr3 ^ b.cr3) & ~kPageMask) == 0;
+  return std::equal(std::begin(a.pdpte), std::end(a.pdpte), std::begin(b.pdpte));
+}
+
+}  // namespace
+
+std::variant<std::unique_ptr<WindowPool>, std::string> WindowPool::create(PhysicalMap& physical, CodePages& code,
+                                                                          const WindowLimits& limits) {
+  auto pool = std::make_unique<ShadowWindowPool>(physical, code, limits);
+  if (!pool->start()) return std::string("the host gives no 8 GiB of address space for a window");
+  return std::unique_ptr<WindowPool>(std::move(pool));
+}
+
+bool ShadowWindowPool::start() {
+  current_ = add_window();
+  if (current_ == nullptr) return false;
+  current_->generation = generation_;
+  current_->map_version = context_.physical.version();
+  return true;
+}
+
+void ShadowWindowPool::activate(const PagingState& paging, View view) {
+  const bool same_tables = recent_generation_ == generation_ && recent_cr3_ == paging.cr3;
+  Window*& recent = recent_[static_cast<unsigned>(view)];
+  if (same_tables && recent != nullptr) {
+    current_ = recent;
+    return;
+  }
+  if (!same_tables) recent_ = {};
+  recent_cr3_ = paging.cr3;
+  recent_generation_ = generation_;
+  Window& window = window_for(paging, view);
+  const bool write_protect = window.paging.write_protect;
+  window.paging = paging;
+  window.paging.write_protect = write_protect;
+  window.last_used = ++clock_;
+  make_coherent(window);
+  current_ = recent = &window;
+}
+
+Window& ShadowWindowPool::window_for(const PagingState& paging, View view) {
+  for (const auto& window : windows_) {
+    if (window->last_used != 0 && same_format(*window, paging, view) && same_root(window->paging, paging)) {
+      return *window;
+    }
+  }
+  Window* unused = nullptr;
+  for (const auto& window : windows_) {
+    if (window->last_used == 0) unused = window.get();
+  }
+  if (unused == nullptr && windows_.size() < limits_.windows) unused = add_window();
+  Window& window = unused != nullptr ? *unused : recyclable(paging, view);
+  if (unused == nullptr) {
+    ++context_.stats.evictions;
+    // Of the same format: comparison with the new page tables keeps what they share, the kernel's half.
+    if (!same_format(window, paging, view)) window.wipe(context_);
+  }
+  std::replace(recent_.begin(), recent_.end(), &window, static_cast<Window*>(nullptr));
+  window.paging = paging;
+  window.paging.write_protect = view != View::supervisor_no_wp;
+  window.view = view;
+  window.generation = 0;
+  window.compare_globals = true;
+  return window;
+}
+
+Window* ShadowWindowPool::add_window() {
+  std::optional<Reservation> reservation = Reservation::create();
+  if (!reservation) return nullptr;
+  windows_.push_back(std::make_unique<Window>(static_cast<std::uint32_t>(windows_.size()), std::move(*reservation)));
+  return windows_.back().get();
+}
+
+// The least recently used window, of the same format if there is one, and not of the current CR3 unless
+// there is no other.
+Window& ShadowWindowPool::recyclable(const PagingState& paging, View view) {
+  Window* best = nullptr;
+  auto rank = [&](Window* window) {
+    const bool in_use = std::find(recent_.begin(), recent_.end(), window) != recent_.end();
+    return std::tuple(in_use, !same_format(*window, paging, view), window->last_used);
+  };
+  for (const auto& window : windows_) {
+    if (best == nullptr || rank(window.get()) < rank(best)) best = window.get();
+  }
+  return *best;
+}
+
+void ShadowWindowPool::make_coherent(Window& window) {
+  if (window.generation == generation_) return;
+  if (window.map_version != context_.physical.version()) {
+    window.wipe(context_);
+    window.map_version = context_.physical.version();
+  } else if (window.paging.enabled) {
+    ++context_.stats.revalidations;
+    const bool globals = window.compare_globals || !window.paging.global;
+    insist(window, [&] { return revalidate_window(context_, window, globals); });
+  }
+  window.compare_globals = false;
+  window.generation = generation_;
+}
+
+FillResult ShadowWindowPool::fill(Linear linear, Access access) {
+  keep_within_limits(*current_);
+  FillResult result;
+  for (unsigned attempt = 0; attempt < 2; ++attempt) {
+    bool host_refused = false;
+    insist(*current_, [&] {
+      host_refused = false;
+      result = fill_window(context_, *current_, linear, access, host_refused);
+      return !host_refused;
+    });
+    if (!host_refused) return result;
+  }
+  // Not even an empty pool may map one page: the access is still answered, only slowly.
+  result = FillResult{Fill::emulate, 0, result.address};
+  return result;
+}
+
+void ShadowWindowPool::invlpg(Linear linear) {
+  const std::uint32_t page = linear >> kPageShift;
+  for (const auto& window : windows_) {
+    if (window->slot_of(page) == nullptr) continue;
+    if (window->generation == generation_) {
+      insist(*window, [&] { return revalidate_page(context_, *window, page); });
+    } else if (maps_global(*window, page)) {
+      window->compare_globals = true;  // its other pages are compared anyway before it is used again
+    }
+  }
+}
+
+void ShadowWindowPool::flush_all() {
+  ++generation_;
+  for (const auto& window : windows_) window->compare_globals = true;
+}
+
+void ShadowWindowPool::protect_code(PhysAddr address) {
+  const auto frame = static_cast<std::uint32_t>(address >> kPageShift);
+  for (const ReverseMap::Mapping mapping : context_.writable_pages.find(frame)) {
+    Window& window = *windows_[mapping.window];
+    insist(window, [&] {
+      const Slot* slot = window.slot_of(mapping.page);
+      const unsigned i = window.index_in_slot(mapping.page);
+      // Room for another may have been made here.
+      if (slot == nullptr || !slot->is_writable(i) || slot->frame[i] != frame) return true;
+      return window.protect(context_, mapping.page, 1, false);
+    });
+  }
+  for (const auto& window : windows_) {
+    std::vector<std::uint32_t> pages;
+    window->for_each_run_mapping(frame, [&](std::uint32_t page) { pages.push_back(page); });
+    for (const std::uint32_t page : pages) {
+      insist(*window, [&] {
+        const Slot* slot = window->slot_of(page);
+        return slot == nullptr || !slot->is_writable(window->index_in_slot(page)) ||
+               window->protect(context_, page, 1, false);
+      });
+    }
+  }
+}
+
+bool ShadowWindowPool::evict_other(const Window& keep) {
+  Window* victim = nullptr;
+  for (const auto& window : windows_) {
+    if (window.get() == &keep || window.get() == current_ || window->areas() == 0) continue;
+    if (victim == nullptr || window->last_used < victim->last_used) victim = window.get();
+  }
+  if (victim == nullptr) return false;
+  victim->wipe(context_);
+  ++context_.stats.evictions;
+  return true;
+}
+
+void ShadowWindowPool::keep_within_limits(Window& keep) {
+  const std::uint64_t fixed = windows_.size() * kAreasPerWindow + kFillSlack;
+  if (context_.areas + fixed <= limits_.mappings) return;
+  // Below the limit by a quarter, so that the next fills do not come here again.
+  while (context_.areas + fixed > limits_.mappings / 4 * 3) {
+    if (evict_other(keep)) continue;
+    keep.wipe(context_);
+    ++context_.stats.evictions;
+    return;
+  }
+}
+
+template <class F>
+void ShadowWindowPool::insist(Window& window, F operation) {
+  while (!operation()) {
+    if (evict_other(window)) continue;
+    window.wipe(context_);
+    operation();
+    return;
+  }
+}
+
+}  // namespace ringshift::mmu

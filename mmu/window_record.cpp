@@ -1,0 +1,226 @@
+#include "mmu/window_record.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstdio>
+#include <cstdlib>
+
+namespace ringshift::mmu {
+namespace {
+
+// The bits of 64-bit word `word` that lie in [begin, end).
+std::uint64_t word_mask(unsigned word, unsigned begin, unsigned end) {
+  const unsigned low = word * 64;
+  if (end <= low || begin >= low + 64) return 0;
+  std::uint64_t mask = ~std::uint64_t{0};
+  if (begin > low) mask &= ~std::uint64_t{0} << (begin - low);
+  if (end < low + 64) mask &= ~(~std::uint64_t{0} << (end - low));
+  return mask;
+}
+
+template <class F>
+void for_each_bit(const Slot::Bitmap& map, unsigned begin, unsigned end, F f) {
+  for (unsigned word = begin / 64; word * 64 < end; ++word) {
+    for (std::uint64_t left = map[word] & word_mask(word, begin, end); left != 0; left &= left - 1) {
+      f(word * 64 + static_cast<unsigned>(std::countr_zero(left)));
+    }
+  }
+}
+
+void set_range(Slot::Bitmap& map, unsigned begin, unsigned end, bool value) {
+  for (unsigned word = begin / 64; word * 64 < end; ++word) {
+    const std::uint64_t mask = word_mask(word, begin, end);
+    map[word] = value ? map[word] | mask : map[word] & ~mask;
+  }
+}
+
+// Whether the host keeps pages i-1 and i in two mappings. (It merges neighbours of one file at
+// consecutive offsets with equal protection.)
+bool boundary(const Slot& slot, unsigned i) {
+  const bool before = slot.is_mapped(i - 1);
+  const bool after = slot.is_mapped(i);
+  if (!before && !after) return false;
+  return before != after || slot.frame[i] != slot.frame[i - 1] + 1 || slot.is_writable(i) != slot.is_writable(i - 1);
+}
+
+}  // namespace
+
+Slot& Window::add_slot(std::uint32_t page, Slot::Kind kind, std::uint32_t base_frame) {
+  const unsigned index = page >> slot_shift();
+  assert(!slots_[index]);
+  slots_[index] = std::make_unique<Slot>();
+  live_[index / 64] |= std::uint64_t{1} << (index % 64);
+  Slot& slot = *slots_[index];
+  slot.kind = kind;
+  slot.base_frame = base_frame;
+  if (kind == Slot::Kind::table) {
+    slot.snapshot = std::make_unique<TableSnapshot>();
+  } else {
+    run_slots_.push_back({base_frame, index});
+  }
+  return slot;
+}
+
+void Window::remove_if_empty(std::uint32_t page) {
+  const Slot* slot = slot_of(page);
+  if (slot != nullptr && slot->mapped_count == 0) erase_slot(page >> slot_shift());
+}
+
+void Window::erase_slot(unsigned index) {
+  if (slots_[index]->kind != Slot::Kind::table) {
+    std::erase_if(run_slots_, [=](const RunSlot& run) { return run.index == index; });
+  }
+  slots_[index].reset();
+  live_[index / 64] &= ~(std::uint64_t{1} << (index % 64));
+}
+
+bool Window::any_mapped(std::uint32_t first, std::uint32_t pages) const {
+  const std::uint32_t end = first + pages;
+  while (first < end) {
+    const std::uint32_t slot_end = (first | (slot_pages() - 1)) + 1;
+    if (const Slot* slot = slot_of(first)) {
+      const unsigned begin = index_in_slot(first);
+      const unsigned stop = begin + (std::min(end, slot_end) - first);
+      for (unsigned word = begin / 64; word * 64 < stop; ++word) {
+        if ((slot->mapped[word] & word_mask(word, begin, stop)) != 0) return true;
+      }
+    }
+    first = slot_end;
+  }
+  return false;
+}
+
+void Window::count_areas(WindowContext& context, Slot& slot, unsigned begin, unsigned end, int sign) {
+  std::uint32_t count = slot.mapped_count != 0 ? 2 : 0;  // the slot's own edges
+  for (unsigned i = std::max(begin, 1U); i <= std::min(end, slot_pages() - 1); ++i)
+    count += boundary(slot, i) ? 1U : 0U;
+  const std::uint32_t change = sign > 0 ? count : 0U - count;
+  areas_ += change;
+  context.areas += static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int32_t>(change)));
+}
+
+bool Window::map(WindowContext& context, const MapRun& run) {
+  if (!reservation_.map(run.first, run.pages, context.physical.memory().fd(), run.file_offset, run.writable,
+                        run.populate)) {
+    return false;
+  }
+  Slot& slot = *slot_of(run.first);
+  const unsigned begin = index_in_slot(run.first);
+  const unsigned end = begin + run.pages;
+  count_areas(context, slot, begin, end, -1);
+  for (unsigned i = begin; i < end; ++i) {
+    const std::uint32_t frame = run.frame + (i - begin);
+    if (slot.kind == Slot::Kind::table) {
+      const ReverseMap::Mapping mapping{id_, run.first + (i - begin)};
+      if (slot.is_writable(i)) context.writable_pages.remove(slot.frame[i], mapping);
+      if (run.writable) context.writable_pages.add(frame, mapping);
+    }
+    if (!slot.is_mapped(i)) ++slot.mapped_count;
+    slot.frame[i] = frame;
+  }
+  set_range(slot.mapped, begin, end, true);
+  set_range(slot.writable, begin, end, run.writable);
+  count_areas(context, slot, begin, end, +1);
+  context.stats.pages_mapped += run.pages;
+  return true;
+}
+
+bool Window::protect(WindowContext& context, std::uint32_t first, std::uint32_t pages, bool writable) {
+  if (!reservation_.protect(first, pages, writable)) return false;
+  Slot& slot = *slot_of(first);
+  const unsigned begin = index_in_slot(first);
+  const unsigned end = begin + pages;
+  count_areas(context, slot, begin, end, -1);
+  if (slot.kind == Slot::Kind::table) {
+    for (unsigned i = begin; i < end; ++i) {
+      const ReverseMap::Mapping mapping{id_, first + (i - begin)};
+      if (slot.is_writable(i) && !writable) context.writable_pages.remove(slot.frame[i], mapping);
+      if (!slot.is_writable(i) && writable) context.writable_pages.add(slot.frame[i], mapping);
+    }
+  }
+  set_range(slot.writable, begin, end, writable);
+  count_areas(context, slot, begin, end, +1);
+  return true;
+}
+
+// Takes [begin, end) out of the record; returns the number of pages that were mapped.
+std::uint32_t Window::forget(WindowContext& context, Slot& slot, std::uint32_t slot_first, unsigned begin,
+                             unsigned end) {
+  count_areas(context, slot, begin, end, -1);
+  std::uint32_t count = 0;
+  for_each_bit(slot.mapped, begin, end, [&](unsigned i) {
+    ++count;
+    if (slot.kind != Slot::Kind::table) return;
+    if (slot.is_writable(i)) context.writable_pages.remove(slot.frame[i], {id_, slot_first + i});
+    if (Slot::test(slot.local, i)) --slot.local_count;
+    if (paging.pae) {
+      slot.snapshot->wide[i] = 0;
+    } else {
+      slot.snapshot->narrow[i] = 0;
+    }
+  });
+  slot.mapped_count -= count;
+  set_range(slot.mapped, begin, end, false);
+  set_range(slot.writable, begin, end, false);
+  set_range(slot.local, begin, end, false);
+  count_areas(context, slot, begin, end, +1);
+  return count;
+}
+
+bool Window::drop(WindowContext& context, std::uint32_t first, std::uint32_t pages) {
+  if (!any_mapped(first, pages)) return true;
+  if (!reservation_.unmap(first, pages)) return false;
+  std::uint32_t dropped = 0;
+  const std::uint32_t end = first + pages;
+  for (std::uint32_t at = first; at < end;) {
+    const std::uint32_t slot_first = at & ~(slot_pages() - 1);
+    const std::uint32_t stop = std::min(end, slot_first + slot_pages());
+    if (Slot* slot = slot_of(at)) {
+      dropped += forget(context, *slot, slot_first, at - slot_first, stop - slot_first);
+      if (slot->mapped_count == 0) erase_slot(slot_first >> slot_shift());
+    }
+    at = stop;
+  }
+  context.stats.drops += dropped;
+  if (context.observer != nullptr) context.observer->on_drop(id_, first << kPageShift, pages);
+  return true;
+}
+
+// Each host mapping is replaced exactly, which never needs one more than before.
+bool Window::unmap_one_by_one() {
+  bool ok = true;
+  for_each_slot([&](std::uint32_t first, Slot& slot) {
+    for (unsigned i = 0; i < slot_pages();) {
+      unsigned end = i + 1;
+      while (end < slot_pages() && !boundary(slot, end)) ++end;
+      if (slot.is_mapped(i)) ok = reservation_.unmap(first + i, end - i) && ok;
+      i = end;
+    }
+    return true;
+  });
+  return ok;
+}
+
+void Window::wipe(WindowContext& context) {
+  bool any = false;
+  for_each_slot([&](std::uint32_t, Slot&) {
+    any = true;
+    return false;
+  });
+  if (any) {
+    if (!reservation_.unmap(0, kWindowPages) && !unmap_one_by_one()) {
+      // Stale translations must never stay reachable, and nothing is left to try.
+      std::fputs("ringshift: the host refuses to unmap a window\n", stderr);
+      std::abort();
+    }
+    for_each_slot([&](std::uint32_t first, Slot& slot) {
+      forget(context, slot, first, 0, slot_pages());
+      erase_slot(first >> slot_shift());
+      return true;
+    });
+    ++context.stats.wipes;
+  }
+  if (context.observer != nullptr) context.observer->on_drop_all(id_);
+}
+
+}  // namespace ringshift::mmu
