@@ -1,0 +1,50 @@
+// A PS/2 keyboard that is quiet: answers every command of the protocol, types only what is injected.
+// Source: IBM PS/2 Hardware Interface Technical Reference, keyboard section.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+namespace ringshift::devices {
+
+class Ps2Keyboard {
+ public:
+  // A command or parameter byte from the host.
+  void command(std::uint8_t value);
+  // A key by its set 1 make code, E0xxh for the extended keys. Sent in the set that the host chose (1 or 2); dropped
+  // while scanning is disabled or the buffer is full.
+  void key(std::uint16_t code, bool pressed);
+
+  [[nodiscard]] bool has_output() const { return !output_.empty(); }
+  // The next byte for the host.
+  std::uint8_t take();
+
+  [[nodiscard]] std::uint8_t leds() const { return leds_; }
+  [[nodiscard]] std::uint8_t scan_set() const { return set_; }
+  [[nodiscard]] bool scanning() const { return scanning_; }
+  // Commands that this keyboard does not know (answered FE) and key events it could not keep.
+  [[nodiscard]] std::uint64_t odd_commands() const { return odd_; }
+  [[nodiscard]] std::uint64_t dropped_keys() const { return dropped_; }
+
+ private:
+  void reply(std::uint8_t byte) { output_.push_back(byte); }
+  void parameter(std::uint8_t command, std::uint8_t value);
+  void defaults();
+
+  std::deque<std::uint8_t> output_;
+  std::optional<std::uint8_t> waiting_;  // the command whose parameter comes next
+  std::uint8_t set_ = 2;
+  std::uint8_t leds_ = 0;
+  std::uint8_t typematic_ = 0x2B;
+  std::uint8_t last_ = 0;
+  bool scanning_ = true;
+  std::uint64_t odd_ = 0;
+  std::uint64_t dropped_ = 0;
+};
+
+// The controller's translation of a set 2 code to set 1, and its inverse for make codes below 80h (0: none).
+std::uint8_t set2_to_set1(std::uint8_t code);
+std::uint8_t set1_to_set2(std::uint8_t code);
+
+}  // namespace ringshift::devices
