@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 
+#include "runtime/semantics/cpu_memory.h"
 #include "runtime/semantics/fp_checks.h"
 #include "runtime/semantics/fp_state.h"
 #include "runtime/semantics/fp_thunk.h"
@@ -104,8 +105,9 @@ void set_mxcsr_of(FxImage& fx, std::uint32_t value) { std::memcpy(fx.bytes.data(
 // its flags cleared; a flag that then appears and is not masked for the guest is the fault, and the copy is
 // dropped. An unmasked underflow is raised for every tiny result, a masked one only for an inexact one:
 // flush-to-zero makes the two conditions equal, and no result that it changes is ever kept.
-// Gap: with an unmasked overflow or underflow silicon reports PE only if the result was inexact before its
-// exponent was limited; here PE is as in the masked response.
+// Gaps, in the flags beside the one that faults: with an unmasked overflow or underflow silicon reports PE only
+// if the result was inexact before its exponent was limited, here PE is as in the masked response; DPPS and DPPD
+// report stage by stage on silicon, here as one operation.
 Flow run_sse_unmasked(Cpu& cpu, const HostEncoding& code, const Bounce& operand, Bounce& result, FxImage& fx,
                       ThunkContext& context) {
   const std::uint32_t guest = fp::mxcsr(cpu.state);
