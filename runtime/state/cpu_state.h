@@ -69,6 +69,10 @@ struct HostContext {
   std::uint64_t retired = 0;      // guest instructions completed by translated code, where counted
 };
 
+// Bits of CpuState::pending.
+inline constexpr std::uint8_t kInterruptWaiting = 1;  // an interrupt can be acknowledged, or a timer is due
+inline constexpr std::uint8_t kStopRequest = 2;       // the dispatcher is wanted even while IF is clear
+
 struct alignas(64) CpuState {
   std::array<std::uint32_t, kGprCount> gpr{};
   std::uint32_t eip = 0;
@@ -78,8 +82,8 @@ struct alignas(64) CpuState {
   std::uint8_t interrupt_flag = 0;  // 0 or 1
   std::uint8_t interrupt_shadow =
       0;  // 1: sti, mov ss or pop ss just ran; no interrupt before the next instruction ends
-  // Nonzero when the dispatcher must run before the next guest instruction that IF = 1 allows: an
-  // interrupt waits, a timer is due, or somebody asks for a stop. Set by other threads and signals.
+  // Why the dispatcher must run before the next guest instruction: kInterruptWaiting (only if IF and
+  // the shadow allow an interrupt), kStopRequest (regardless). Set by other threads and signals.
   volatile std::uint8_t pending = 0;
   std::uint8_t halted = 0;
 
