@@ -2,19 +2,32 @@
 
 namespace ringshift::translator::emit {
 
+namespace {
+
+// Of several changes at one host offset the last one holds.
+void add(Context& c, const Point& point) {
+  std::vector<Point>& points = c.fragment.points;
+  if (!points.empty() && points.back().host_offset == point.host_offset) {
+    points.back() = point;
+  } else {
+    points.push_back(point);
+  }
+}
+
+}  // namespace
+
 void mark_boundary(Context& c) {
-  c.fragment.points.push_back({.host_offset = c.offset(),
-                               .guest_offset = c.guest_offset,
-                               .index = c.index,
-                               .fixup = Fixup::none,
-                               .boundary = true,
-                               .shadow = c.shadow});
+  add(c, {.host_offset = c.offset(),
+          .guest_offset = c.guest_offset,
+          .index = c.index,
+          .fixup = Fixup::none,
+          .boundary = true,
+          .shadow = c.shadow});
   c.shadow = false;
 }
 
 void mark_fixup(Context& c, Fixup fixup) {
-  c.fragment.points.push_back(
-      {.host_offset = c.offset(), .guest_offset = c.guest_offset, .index = c.index, .fixup = fixup});
+  add(c, {.host_offset = c.offset(), .guest_offset = c.guest_offset, .index = c.index, .fixup = fixup});
 }
 
 }  // namespace ringshift::translator::emit

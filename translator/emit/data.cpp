@@ -50,7 +50,7 @@ void emit_data(Context& c, const Insn& insn) {
       Bytes bytes;
       bytes.put(0x0F);
       bytes.put(0xAE);
-      bytes.put(insn.modrm);
+      bytes.put(insn.modrm & 0xF8U);  // the low bits mean nothing
       return c.put(bytes);
     }
     default:  // nop, prefetch: one byte, so that the next boundary has a host address of its own

@@ -15,15 +15,15 @@ std::uint8_t modrm(unsigned mod, unsigned reg, unsigned rm) {
   return static_cast<std::uint8_t>(mod << 6 | (reg & 7U) << 3 | (rm & 7U));
 }
 
-// The order is fixed only in that REX comes last before the opcode.
+// Silicon takes prefixes in any order before REX; disassemblers want the mandatory one last.
 void put_prefixes(Bytes& out, const Template& t, bool memory) {
-  if (t.lock) out.put(0xF0);
-  if (t.word) out.put(0x66);
-  if (t.mandatory != 0) out.put(t.mandatory);
   if (memory) {
     out.put(0x65);
     out.put(0x67);
   }
+  if (t.lock) out.put(0xF0);
+  if (t.word) out.put(0x66);
+  if (t.mandatory != 0) out.put(t.mandatory);
 }
 
 void put_opcode(Bytes& out, const Template& t, std::uint8_t rex) {
