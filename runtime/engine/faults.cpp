@@ -39,6 +39,16 @@ bool inside_repeat(const std::uint8_t* code) {
   return (*code >= 0xA4 && *code <= 0xA7) || (*code >= 0xAA && *code <= 0xAF);
 }
 
+// A pushfq under the trap flag would store that flag in the guest's EFLAGS image: does its work instead.
+bool step_pushf(gregset_t& regs) {
+  constexpr std::uint8_t kPushf = 0x9C;
+  if (*reinterpret_cast<const std::uint8_t*>(regs[REG_RIP]) != kPushf) return false;
+  regs[REG_RSP] -= 8;
+  *reinterpret_cast<greg_t*>(regs[REG_RSP]) = regs[REG_EFL] & ~kTrapFlag;
+  ++regs[REG_RIP];
+  return true;
+}
+
 }  // namespace
 
 bool TranslateEngine::on_signal(int number, const siginfo_t& info, ucontext_t& context) {
@@ -75,8 +85,8 @@ bool TranslateEngine::on_kick(ucontext_t& context) {
     }
   }
   ++stats_.kick_steps;
-  regs[REG_EFL] |= kTrapFlag;
-  return true;
+  if (!step_pushf(regs)) regs[REG_EFL] |= kTrapFlag;
+  return (regs[REG_EFL] & kTrapFlag) != 0 || on_kick(context);
 }
 
 bool TranslateEngine::on_memory_fault(const siginfo_t& info, ucontext_t& context) {
