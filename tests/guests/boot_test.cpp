@@ -110,7 +110,7 @@ TEST(BootLinux, RefusesATruncatedKernel) {
 }
 
 TEST(BootLinux, RefusesAnInitrdLargerThanMemory) {
-  Scenario setup{{"k", test::small_bzimage()}, {{"rd", std::vector<std::uint8_t>(3 * kMiB, 7)}}, ""};
+  Scenario setup{{"k", test::small_bzimage()}, {{"rd", std::vector<std::uint8_t>(2 * kMiB, 7)}}, ""};
   setup.memory = MemoryLayout(4 * kMiB);
   EXPECT_EQ(error_of(setup), "no error");
   setup.memory = MemoryLayout(3 * kMiB);

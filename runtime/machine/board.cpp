@@ -1,0 +1,245 @@
+#include "runtime/machine/board.h"
+
+#include <fmt/format.h>
+#include <x86intrin.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "devices/acpi_tables.h"
+#include "runtime/machine/boot/boot_plan.h"
+
+namespace ringshift::machine {
+namespace {
+
+constexpr std::uint8_t kInterruptPin = 1;  // bit of CpuState::pending
+constexpr std::size_t kFlushAt = 1024;
+// What the guest's real-time clock shows at the start of a run in virtual time: 2025-01-01, 00:00.
+constexpr std::int64_t kVirtualEpoch = 1'735'689'600;
+
+// Seconds since 1970 at the clock's zero.
+std::int64_t epoch(const MachineConfig& config, const devices::Clock& clock) {
+  if (config.virtual_time) return kVirtualEpoch;
+  return static_cast<std::int64_t>(std::time(nullptr)) - static_cast<std::int64_t>(clock.now_ns() / 1'000'000'000);
+}
+
+}  // namespace
+
+std::variant<std::unique_ptr<Board>, std::string> Board::create(const MachineConfig& config,
+                                                                const devices::Clock& clock, Log log) {
+  auto memory = mmu::GuestMemory::create(config.memory_bytes);
+  if (auto* error = std::get_if<std::string>(&memory)) return std::move(*error);
+  std::unique_ptr<Board> board(new Board(config, clock, std::move(log), std::move(std::get<mmu::GuestMemory>(memory))));
+  if (auto error = board->make_cpu()) return std::move(*error);
+  if (auto error = board->load_images()) return std::move(*error);
+  return board;
+}
+
+Board::Board(const MachineConfig& config, const devices::Clock& clock, Log log, mmu::GuestMemory memory)
+    : config_(config),
+      clock_(clock),
+      log_(std::move(log)),
+      layout_(config.memory_bytes),
+      memory_(std::move(memory)),
+      physical_(memory_),
+      code_pages_(layout_.above_hole() != 0 ? MemoryLayout::kAboveHole + layout_.above_hole() : layout_.low_end()),
+      events_(clock),
+      pic_([this](bool asserted) { set_interrupt_pin(asserted); }),
+      a20_([this](bool enabled) {
+        if (!enabled) report("the guest masks address line 20, which is not supported");
+      }),
+      on_power_([this](devices::PowerRequest request) { request_power(request); }),
+      pit_(events_, pic_.line(0)),
+      port61_(pit_, clock),
+      rtc_(events_, pic_.line(8), epoch(config, clock)),
+      serial_(config),
+      uart_(pic_.line(4), serial_),
+      i8042_(pic_.line(1), pic_.line(12), a20_, on_power_),
+      port92_(a20_, on_power_),
+      acpi_pm_(events_, pic_.line(devices::acpi::kSciIrq), on_power_),
+      debug_port_([this](std::uint8_t byte) {
+        if (byte != '\n') {
+          debug_line_.push_back(static_cast<char>(byte));
+          return;
+        }
+        log_("debug port: " + debug_line_);
+        debug_line_.clear();
+      }),
+      debug_exit_([this](std::uint32_t code) {
+        debug_exit_code_ = code;
+        request_service();
+      }),
+      reset_control_(on_power_),
+      pci_(&reset_control_),
+      power_management_(devices::acpi::kPmBase) {
+  layout_.map(physical_);
+  claim_ports();
+  add_pci_functions();
+  fill_cmos();
+  write_bios_data();
+}
+
+void Board::claim_ports() {
+  bus_.claim(0x00, 16, dma_.low_ports());
+  bus_.claim(0x20, 2, pic_.master_ports());
+  bus_.claim(0x40, 4, pit_);
+  bus_.claim(0x60, 1, i8042_.data_port());
+  bus_.claim(0x61, 1, port61_);
+  bus_.claim(0x64, 1, i8042_.command_port());
+  bus_.claim(0x70, 2, rtc_.ports());
+  bus_.claim(0x72, 2, rtc_.extended_ports());
+  bus_.claim(0x80, 1, post_);
+  bus_.claim(0x81, 15, dma_.page_ports());
+  bus_.claim(0x92, 1, port92_);
+  bus_.claim(0xA0, 2, pic_.slave_ports());
+  bus_.claim(devices::acpi::kSmiCommand, 2, acpi_pm_.smi_ports());
+  bus_.claim(0xC0, 32, dma_.high_ports());
+  bus_.claim(devices::DebugPort::kPort, 1, debug_port_);
+  bus_.claim(0x3F8, 8, uart_);
+  bus_.claim(0x4D0, 2, pic_.elcr_ports());
+  bus_.claim(devices::acpi::kPmBase, devices::acpi::kPmSize, acpi_pm_.pm_ports());
+  bus_.claim(0xCF8, 8, pci_);
+  if (config_.debug_exit) bus_.claim(config_.debug_exit->base, config_.debug_exit->size, debug_exit_);
+}
+
+void Board::add_pci_functions() {
+  pci_.add(0, 0, host_bridge_);
+  pci_.add(1, 0, isa_bridge_);
+  pci_.add(1, 3, power_management_);
+}
+
+// Memory sizes where a PC's firmware leaves them.
+void Board::fill_cmos() {
+  const auto put16 = [this](std::uint8_t index, std::uint64_t value) {
+    rtc_.set_byte(index, static_cast<std::uint8_t>(value));
+    rtc_.set_byte(static_cast<std::uint8_t>(index + 1), static_cast<std::uint8_t>(value >> 8));
+  };
+  const std::uint64_t extended_kib = (layout_.low_end() - MemoryLayout::kHigh) / kKiB;
+  put16(0x15, 640);
+  put16(0x17, std::min<std::uint64_t>(extended_kib, 0xFFFF));
+  put16(0x30, std::min<std::uint64_t>(extended_kib, 0xFFFF));
+  constexpr PhysAddr kFrom16 = 16 * kMiB;
+  put16(0x34, layout_.low_end() > kFrom16 ? (layout_.low_end() - kFrom16) / (64 * kKiB) : 0);
+  rtc_.set_byte(0x14, 0x02);  // equipment: an x87
+}
+
+// The words of the BIOS data area that kernels look at even when no BIOS has run.
+void Board::write_bios_data() {
+  physical_.write(0x400, 2, 0x3F8);                               // COM1
+  physical_.write(0x40E, 2, MemoryLayout::kExtendedBios >> 4);    // segment of the extended area
+  physical_.write(0x410, 2, 0x0202);                              // equipment: one serial port, an x87
+  physical_.write(0x413, 2, MemoryLayout::kExtendedBios / kKiB);  // KiB of conventional memory
+  physical_.write(MemoryLayout::kExtendedBios, 1, 1);             // KiB of the extended area
+}
+
+std::optional<std::string> Board::make_cpu() {
+  std::unique_ptr<mmu::WindowPool> windows;
+  if (config_.engine == EngineKind::translate) {
+    auto created = mmu::WindowPool::create(physical_, code_pages_);
+    if (auto* error = std::get_if<std::string>(&created)) return std::move(*error);
+    windows = std::move(std::get<std::unique_ptr<mmu::WindowPool>>(created));
+  }
+  mmu_.emplace(physical_, code_pages_, std::move(windows));
+  reset(state_);
+  cpu_.emplace(state_, *mmu_, *this);
+  state_.tsc_offset = 0 - tsc();
+  if (config_.engine == EngineKind::interpret) {
+    engine_ = engine::make_interpreter(*cpu_);
+    return std::nullopt;
+  }
+  std::string error;
+  engine_ = engine::make_translator(*cpu_, config_.translate, error);
+  if (!engine_) return error;
+  return std::nullopt;
+}
+
+std::optional<std::string> Board::load_images() {
+  devices::AcpiConfig acpi;
+  acpi.base = MemoryLayout::kFirmware;
+  const auto tables = devices::build_acpi_tables(acpi);
+  if (!physical_.copy_in(acpi.base, tables.bytes.data(), tables.bytes.size())) return "the ACPI tables do not fit";
+
+  auto planned = boot::plan_boot({config_.kernel, config_.modules, config_.command_line, layout_, PhysAddr{acpi.base}});
+  if (auto* error = std::get_if<std::string>(&planned)) return std::move(*error);
+  plan_ = std::move(std::get<boot::BootPlan>(planned));
+  boot::apply(plan_, physical_, state_);
+  return std::nullopt;
+}
+
+// ---- Platform ---------------------------------------------------------------------------------
+
+std::uint32_t Board::port_read(std::uint16_t port, unsigned size) {
+  ++port_accesses_;
+  return bus_.read(port, size);
+}
+
+void Board::port_write(std::uint16_t port, unsigned size, std::uint32_t value) {
+  ++port_accesses_;
+  bus_.write(port, size, value);
+}
+
+std::uint8_t Board::interrupt_acknowledge() {
+  ++interrupts_;
+  return pic_.acknowledge();
+}
+
+std::uint64_t Board::tsc() {
+  // A nominal 1 GHz in virtual time; else the host's, which translated code also reads by itself.
+  return config_.virtual_time ? clock_.now_ns() : __rdtsc();
+}
+
+void Board::report(const char* message) {
+  if (reported_.insert(message).second) log_(message);
+}
+
+void Board::set_interrupt_pin(bool asserted) {
+  // Other threads set other bits.
+  if (asserted) {
+    __atomic_fetch_or(&state_.pending, kInterruptPin, __ATOMIC_SEQ_CST);
+  } else {
+    __atomic_fetch_and(&state_.pending, static_cast<std::uint8_t>(~kInterruptPin), __ATOMIC_SEQ_CST);
+  }
+}
+
+// ---- requests ---------------------------------------------------------------------------------
+
+void Board::request_service() {
+  if (engine_) engine_->kick();
+}
+
+void Board::request_power(devices::PowerRequest request) {
+  power_ = request;
+  request_service();
+}
+
+// ---- serial port ------------------------------------------------------------------------------
+
+void Board::SerialBuffer::transmit(std::span<const std::uint8_t> bytes) {
+  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+  if (bytes_.size() >= kFlushAt || (!bytes.empty() && bytes.back() == '\n')) flush();
+}
+
+void Board::SerialBuffer::flush() {
+  if (bytes_.empty()) return;
+  if (config_.serial_output) config_.serial_output(bytes_);
+  bytes_.clear();
+}
+
+void Board::flush_serial() { serial_.flush(); }
+
+engine::Stats Board::stats() const {
+  engine::Stats stats{{"external interrupts", interrupts_},
+                      {"port accesses", port_accesses_},
+                      {"reads of unmapped memory", physical_.unmapped_reads()},
+                      {"writes to unmapped memory", physical_.unmapped_writes()},
+                      {"timer ticks coalesced", pit_.coalesced_ticks()},
+                      {"software TLB misses", mmu_->stats().tlb_misses},
+                      {"page faults found by software", mmu_->stats().page_faults}};
+  for (const auto& [port, count] : bus_.unclaimed()) {
+    if (count.reads != 0) stats.push_back({fmt::format("reads of unclaimed port {:#06x}", port), count.reads});
+    if (count.writes != 0) stats.push_back({fmt::format("writes to unclaimed port {:#06x}", port), count.writes});
+  }
+  return stats;
+}
+
+}  // namespace ringshift::machine

@@ -1,0 +1,136 @@
+// One power cycle of a machine: memory, devices and CPU, wired and with the guest's images loaded. A reset
+// makes a new one.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "devices/acpi_pm.h"
+#include "devices/clock.h"
+#include "devices/debug_port.h"
+#include "devices/dma8237.h"
+#include "devices/i8042.h"
+#include "devices/isa_debug_exit.h"
+#include "devices/pci.h"
+#include "devices/pic.h"
+#include "devices/pit.h"
+#include "devices/port92.h"
+#include "devices/port_bus.h"
+#include "devices/post_port.h"
+#include "devices/reset_control.h"
+#include "devices/rtc.h"
+#include "devices/uart.h"
+#include "mmu/mmu.h"
+#include "runtime/machine/machine.h"
+#include "runtime/semantics/cpu.h"
+
+namespace ringshift::machine {
+
+class Board final : public Platform {
+ public:
+  using Log = std::function<void(std::string_view)>;
+
+  // The configuration must outlive the board. The error is one readable line.
+  static std::variant<std::unique_ptr<Board>, std::string> create(const MachineConfig& config,
+                                                                  const devices::Clock& clock, Log log);
+
+  [[nodiscard]] Cpu& cpu() { return *cpu_; }
+  [[nodiscard]] engine::Engine& engine() { return *engine_; }
+  [[nodiscard]] devices::EventQueue& events() { return events_; }
+  [[nodiscard]] const mmu::GuestMemory& memory() const { return memory_; }
+
+  [[nodiscard]] devices::PowerRequest power_request() const { return power_; }
+  [[nodiscard]] std::optional<std::uint32_t> debug_exit_code() const { return debug_exit_code_; }
+
+  void receive_serial(std::span<const std::uint8_t> bytes) { uart_.receive(bytes); }
+  void flush_serial();
+  [[nodiscard]] engine::Stats stats() const;
+
+  // ---- Platform: what instructions see ---------------------------------------------------------
+  std::uint32_t port_read(std::uint16_t port, unsigned size) override;
+  void port_write(std::uint16_t port, unsigned size, std::uint32_t value) override;
+  bool interrupt_pending() override { return pic_.pending(); }
+  std::uint8_t interrupt_acknowledge() override;
+  std::uint64_t tsc() override;
+  void mode_changed() override {}  // the engine looks at the mode itself after every callout
+  void report(const char* message) override;
+
+ private:
+  // Collects the guest's output, so that a line costs the host one write.
+  class SerialBuffer final : public devices::SerialBackend {
+   public:
+    explicit SerialBuffer(const MachineConfig& config) : config_(config) {}
+    void transmit(std::span<const std::uint8_t> bytes) override;
+    void flush();
+
+   private:
+    const MachineConfig& config_;
+    std::vector<std::uint8_t> bytes_;
+  };
+
+  Board(const MachineConfig& config, const devices::Clock& clock, Log log, mmu::GuestMemory memory);
+  void claim_ports();
+  void add_pci_functions();
+  void fill_cmos();
+  void write_bios_data();
+  std::optional<std::string> make_cpu();
+  std::optional<std::string> load_images();
+  void request_power(devices::PowerRequest request);
+  // Ends the current engine run soon: something for the machine to do.
+  void request_service();
+  void set_interrupt_pin(bool asserted);
+
+  const MachineConfig& config_;
+  const devices::Clock& clock_;
+  Log log_;
+  std::set<std::string> reported_;
+  MemoryLayout layout_;
+  mmu::GuestMemory memory_;
+  mmu::PhysicalMap physical_;
+  mmu::CodePages code_pages_;
+  CpuState state_;
+
+  devices::EventQueue events_;
+  devices::PortBus bus_;
+  devices::Pic pic_;
+  devices::A20Gate a20_;
+  devices::PowerCallback on_power_;
+  devices::Pit pit_;
+  devices::Port61 port61_;
+  devices::Rtc rtc_;
+  SerialBuffer serial_;
+  devices::Uart uart_;
+  devices::I8042 i8042_;
+  devices::Port92 port92_;
+  devices::AcpiPm acpi_pm_;
+  devices::Dma8237 dma_;
+  devices::PostPort post_;
+  devices::DebugPort debug_port_;
+  std::string debug_line_;
+  devices::IsaDebugExit debug_exit_;
+  devices::ResetControl reset_control_;
+  devices::PciHost pci_;
+  devices::HostBridge host_bridge_;
+  devices::IsaBridge isa_bridge_;
+  devices::PowerManagementFunction power_management_;
+
+  boot::BootPlan plan_;
+  devices::PowerRequest power_ = devices::PowerRequest::none;
+  std::optional<std::uint32_t> debug_exit_code_;
+  std::uint64_t interrupts_ = 0;
+  std::uint64_t port_accesses_ = 0;
+
+  std::optional<mmu::Mmu> mmu_;
+  std::optional<Cpu> cpu_;
+  std::unique_ptr<engine::Engine> engine_;
+};
+
+}  // namespace ringshift::machine

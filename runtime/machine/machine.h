@@ -1,0 +1,126 @@
+// A PC: memory, devices, one virtual CPU and the loop that runs it. A value: a process can have several.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "runtime/engine/engine.h"
+#include "runtime/machine/boot/boot_plan.h"
+#include "runtime/machine/clocks.h"
+#include "runtime/machine/io_thread.h"
+
+namespace ringshift::machine {
+
+class Board;
+
+enum class EngineKind : std::uint8_t {
+  translate,
+  interpret
+};
+
+struct DebugExitPort {
+  std::uint16_t base = 0x501;
+  std::uint16_t size = 4;
+};
+
+struct MachineConfig {
+  std::uint64_t memory_bytes = 256 * kMiB;
+  EngineKind engine = EngineKind::translate;
+  engine::TranslateOptions translate;
+  bool virtual_time = false;                               // VirtualClock instead of HostClock: deterministic
+  bool reboot = true;                                      // a reset boots again; else it ends the run
+  std::uint64_t timeout_ns = devices::EventQueue::kNever;  // of host time
+  std::optional<DebugExitPort> debug_exit;
+
+  boot::Image kernel;
+  std::vector<boot::Image> modules;
+  std::string command_line;
+
+  // Both are called on the thread that runs the machine. `log` gets one line without its newline.
+  std::function<void(std::span<const std::uint8_t>)> serial_output;
+  std::function<void(std::string_view)> log;
+};
+
+// How a run ended.
+struct RunEnd {
+  enum class Reason : std::uint8_t {
+    powered_off,
+    reset,         // the guest asked for one, and MachineConfig::reboot is off
+    debug_exit,    // `code` is what it wrote
+    triple_fault,  // with MachineConfig::reboot off, or again and again
+    stopped,       // request_stop()
+    timeout,
+    host_error,  // `message` says what
+  };
+  Reason reason = Reason::stopped;
+  std::uint32_t code = 0;
+  std::string message;
+};
+
+class Machine {
+ public:
+  // Loads the images. The error is one readable line.
+  static std::variant<std::unique_ptr<Machine>, std::string> create(MachineConfig config);
+  ~Machine();
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  // Runs on this thread until the guest or somebody else ends it. Files to watch (the terminal, a signal
+  // pipe) are read on a second thread, which lives only as long as the call.
+  RunEnd run(std::vector<IoThread::Watch> watches = {});
+
+  // Any thread.
+  void serial_input(std::span<const std::uint8_t> bytes);
+  void request_stop();
+
+  // ---- one slice at a time, for whoever drives the machine itself (lockstep, tests) ------------
+  // Timers, input and requests. A value: the run is over.
+  std::optional<RunEnd> service();
+  // At most `max_instructions`; with virtual time also at most to the next timer. Do not call when idle().
+  engine::RunOutcome run_slice(std::uint64_t max_instructions);
+  // Halted, and no interrupt is there to be taken.
+  [[nodiscard]] bool idle() const;
+  // Virtual time only: the clock jumps to the next timer. False: there is none.
+  bool skip_idle_time();
+  // An outcome of shutdown: a reset, or the end of the run.
+  std::optional<RunEnd> on_triple_fault();
+
+  [[nodiscard]] const CpuState& cpu() const;
+  [[nodiscard]] const mmu::GuestMemory& memory() const;
+  [[nodiscard]] engine::Stats stats() const;
+  [[nodiscard]] std::uint64_t resets() const { return resets_; }
+
+ private:
+  explicit Machine(MachineConfig config);
+  std::optional<std::string> build();  // a fresh board with the images loaded; else an error
+  std::optional<RunEnd> reset();
+  void wait_for_event(std::uint64_t deadline_ns);
+  void post(const std::function<void()>& change);
+  void log(std::string_view line) const;
+
+  MachineConfig config_;
+  HostClock host_clock_;
+  VirtualClock virtual_clock_;
+  std::unique_ptr<Board> board_;
+  std::uint64_t resets_ = 0;
+  std::uint64_t triple_faults_in_a_row_ = 0;
+  std::uint64_t last_triple_fault_ns_ = 0;
+
+  // What other threads leave for the CPU's thread; also guards board_ against being replaced.
+  std::mutex mutex_;
+  std::condition_variable posted_;
+  std::vector<std::uint8_t> input_;
+  bool stop_ = false;
+  bool anything_posted_ = false;
+};
+
+}  // namespace ringshift::machine
