@@ -1,4 +1,6 @@
-// MOV and its relatives, exchanges, conversions, conditional moves.
+// MOV and its relatives, exchanges, conversions, conditional moves, BOUND.
+#include <type_traits>
+
 #include "runtime/semantics/arithmetic_host.h"
 #include "runtime/semantics/handlers.h"
 #include "runtime/semantics/operands.h"
@@ -194,6 +196,23 @@ Flow execute_cwd(Cpu& cpu, const Insn& insn) {
     s.gpr[kEdx] = fill;
   }
   return Flow::next;
+}
+
+// The bounds lie in memory, lower first; both are signed and inclusive.
+Flow execute_bound(Cpu& cpu, const Insn& insn) {
+  const std::uint32_t offset = cpu.effective_address(insn);
+  const auto check = [&]<class T>() {
+    const auto lower = cpu.read<std::make_unsigned_t<T>>(insn.segment, offset);
+    if (!lower) return Flow::fault;
+    const std::uint32_t second = offset + std::uint32_t{sizeof(T)};
+    const auto upper =
+        cpu.read<std::make_unsigned_t<T>>(insn.segment, insn.address_size == 2 ? second & 0xFFFFU : second);
+    if (!upper) return Flow::fault;
+    const auto index = static_cast<T>(cpu.state.gpr[insn.reg]);
+    const bool inside = index >= static_cast<T>(*lower) && index <= static_cast<T>(*upper);
+    return inside ? Flow::next : cpu.raise(vector::kBr);
+  };
+  return insn.width == 2 ? check.operator()<std::int16_t>() : check.operator()<std::int32_t>();
 }
 
 // AL becomes 0 or FF by CF; undocumented, in every processor.
