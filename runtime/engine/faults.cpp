@@ -85,6 +85,9 @@ bool TranslateEngine::on_kick(ucontext_t& context) {
     }
   }
   ++stats_.kick_steps;
+  if (ring_->in_guard(static_cast<std::uint64_t>(regs[REG_RSP]) - 8)) {
+    regs[REG_RSP] = static_cast<greg_t>(ring_->reset(stubs_.return_miss));
+  }
   if (!step_pushf(regs)) regs[REG_EFL] |= kTrapFlag;
   return (regs[REG_EFL] & kTrapFlag) != 0 || on_kick(context);
 }
