@@ -52,4 +52,25 @@ bool Reservation::unmap(std::uint32_t first, std::uint32_t pages) {
   return mmap(at(first), std::uint64_t{pages} << kPageShift, PROT_NONE, kReserve | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
+namespace {
+
+constexpr std::size_t kBallastPages = 16;
+
+}  // namespace
+
+void Ballast::hold() {
+  if (area_ != nullptr) return;
+  void* area = mmap(nullptr, kBallastPages * kPageSize, PROT_NONE, kReserve, -1, 0);
+  if (area == MAP_FAILED) return;
+  area_ = area;
+  // Alternating protection keeps the pages in mappings of their own. A failure only makes the ballast smaller.
+  for (std::size_t i = 1; i < kBallastPages; i += 2) {
+    if (mprotect(static_cast<std::uint8_t*>(area) + i * kPageSize, kPageSize, PROT_READ) != 0) return;
+  }
+}
+
+void Ballast::release() {
+  if (area_ != nullptr) munmap(std::exchange(area_, nullptr), kBallastPages * kPageSize);
+}
+
 }  // namespace ringshift::mmu

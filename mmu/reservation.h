@@ -39,4 +39,19 @@ class Reservation {
   std::uint8_t* base_ = nullptr;
 };
 
+// Host mappings held back for the moment when the process has as many as it may: the kernel then refuses
+// even the call that would unmap a window, until something else is unmapped.
+class Ballast {
+ public:
+  Ballast() { hold(); }
+  Ballast(const Ballast&) = delete;
+  Ballast& operator=(const Ballast&) = delete;
+  ~Ballast() { release(); }
+  void hold();
+  void release();
+
+ private:
+  void* area_ = nullptr;
+};
+
 }  // namespace ringshift::mmu

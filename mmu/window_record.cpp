@@ -186,21 +186,6 @@ bool Window::drop(WindowContext& context, std::uint32_t first, std::uint32_t pag
   return true;
 }
 
-// Each host mapping is replaced exactly, which never needs one more than before.
-bool Window::unmap_one_by_one() {
-  bool ok = true;
-  for_each_slot([&](std::uint32_t first, Slot& slot) {
-    for (unsigned i = 0; i < slot_pages();) {
-      unsigned end = i + 1;
-      while (end < slot_pages() && !boundary(slot, end)) ++end;
-      if (slot.is_mapped(i)) ok = reservation_.unmap(first + i, end - i) && ok;
-      i = end;
-    }
-    return true;
-  });
-  return ok;
-}
-
 void Window::wipe(WindowContext& context) {
   bool any = false;
   for_each_slot([&](std::uint32_t, Slot&) {
@@ -208,10 +193,14 @@ void Window::wipe(WindowContext& context) {
     return false;
   });
   if (any) {
-    if (!reservation_.unmap(0, kWindowPages) && !unmap_one_by_one()) {
-      // Stale translations must never stay reachable, and nothing is left to try.
-      std::fputs("ringshift: the host refuses to unmap a window\n", stderr);
-      std::abort();
+    if (!reservation_.unmap(0, kWindowPages)) {
+      context.ballast.release();
+      if (!reservation_.unmap(0, kWindowPages)) {
+        // Stale translations must never stay reachable, and nothing is left to try.
+        std::fputs("ringshift: the host refuses to unmap a window\n", stderr);
+        std::abort();
+      }
+      context.ballast.hold();
     }
     for_each_slot([&](std::uint32_t first, Slot& slot) {
       forget(context, slot, first, 0, slot_pages());

@@ -29,6 +29,7 @@ struct WindowContext {
   WindowObserver* observer = nullptr;
   WindowStats stats;
   std::uint64_t areas = 0;  // upper bound of the host's mappings (VMAs) inside all windows
+  Ballast ballast;
 };
 
 // The guest's page table below a slot, as last seen. 0: not mapped.
@@ -141,7 +142,6 @@ class Window {
   // before the change and +1 after it.
   void count_areas(WindowContext& context, Slot& slot, unsigned begin, unsigned end, int sign);
   std::uint32_t forget(WindowContext& context, Slot& slot, std::uint32_t slot_first, unsigned begin, unsigned end);
-  bool unmap_one_by_one();
 
   std::uint32_t id_;
   Reservation reservation_;
