@@ -1,0 +1,372 @@
+// What a fault in a window maps, with which rights.
+#include <algorithm>
+
+#include "tests/mmu/paging_lab.h"
+
+namespace ringshift::mmu {
+namespace {
+
+constexpr Linear kAt = 0x40010000;  // first of its group of 8 pages
+constexpr auto R = Access::read, WR = Access::write, F = Access::fetch;
+constexpr auto kUser = View::user, kSupervisor = View::supervisor, kNoWp = View::supervisor_no_wp;
+
+TEST(Window, IsAlignedAndGuarded) {
+  WindowLab lab;
+  std::uint8_t* base = lab.pool().base();
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(base) & 0xFFFFFFFFU, 0U);
+  lab.pool().activate(PagingState{}, kSupervisor);
+  EXPECT_TRUE(lab.pool().contains(base));
+  EXPECT_TRUE(lab.pool().contains(base + 0xFFFFFFFF));
+  EXPECT_FALSE(lab.pool().contains(base - 1));
+  EXPECT_FALSE(lab.pool().contains(base + 0x100000000));
+  EXPECT_EQ(host_rights(base - 0x10000, 0), kNone);
+  EXPECT_EQ(host_rights(base + 0xFFFFFFFF, 0x10000), kNone);
+}
+
+TEST(Window, StartsEmpty) {
+  WindowLab lab;
+  EXPECT_EQ(lab.rights(0), kNone);
+  EXPECT_EQ(lab.rights(0xFFFFF000), kNone);
+}
+
+TEST(Window, AWriteFaultMapsReadWriteAndSetsDirty) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  tables.map(kAt, 0x300000 | P | W | U);
+  lab.load(tables.paging(), kUser);
+  const FillResult result = lab.pool().fill(kAt + 4, WR);
+  EXPECT_EQ(result.kind, Fill::mapped);
+  EXPECT_EQ(result.address, 0x300004U);
+  EXPECT_EQ(lab.rights(kAt), kReadWrite);
+  lab.store(kAt + 4, 77);
+  EXPECT_EQ(lab.get<std::uint32_t>(0x300004), 77U);
+  EXPECT_EQ(tables.pte(kAt) & (A | D), A | D);
+}
+
+TEST(Window, AReadFaultOfACleanPageMapsReadOnlyUntilItIsWritten) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  tables.map(kAt, 0x300000 | P | W | U);
+  lab.load(tables.paging(), kUser);
+  EXPECT_EQ(lab.fill(kAt, R), Fill::mapped);
+  EXPECT_EQ(lab.rights(kAt), kReadOnly);
+  EXPECT_EQ(tables.pte(kAt) & (A | D), A);
+  EXPECT_EQ(lab.fill(kAt, WR), Fill::mapped);
+  EXPECT_EQ(lab.rights(kAt), kReadWrite);
+  EXPECT_EQ(tables.pte(kAt) & (A | D), A | D);
+}
+
+TEST(Window, ADirtyPageIsMappedReadWriteAtOnce) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  tables.map(kAt, 0x300000 | P | W | U | A | D);
+  lab.load(tables.paging(), kUser);
+  lab.fill(kAt, R);
+  EXPECT_EQ(lab.rights(kAt), kReadWrite);
+}
+
+TEST(Window, AFetchFaultMapsReadable) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  tables.map(kAt, 0x300000 | P | U);
+  lab.load(tables.paging(), kUser);
+  EXPECT_EQ(lab.fill(kAt, F), Fill::mapped);
+  EXPECT_EQ(lab.rights(kAt), kReadOnly);
+}
+
+TEST(Window, RefusalsAreGuestPageFaults) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  tables.map(kAt, 0x300000 | P);
+  tables.map(kAt + 0x1000, 0x301000 | P | U);
+  lab.load(tables.paging(), kUser);
+  EXPECT_EQ(lab.pool().fill(kAt, R).error, 5U);
+  EXPECT_EQ(lab.pool().fill(kAt + 0x1000, WR).error, 7U);
+  EXPECT_EQ(lab.pool().fill(kAt + 0x2000, WR).error, 6U);
+  EXPECT_EQ(lab.fill(kAt + 0x2000, WR), Fill::page_fault);
+  EXPECT_EQ(lab.rights(kAt), kNone);
+}
+
+TEST(Window, UserViewExcludesSupervisorPages) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  tables.map(kAt, 0x300000 | P | W | A | D);
+  tables.map(kAt + 0x1000, 0x301000 | P | W | U | A | D);
+  lab.load(tables.paging(), kSupervisor);
+  lab.fill(kAt, R);
+  EXPECT_EQ(lab.rights(kAt), kReadWrite);
+  EXPECT_EQ(lab.rights(kAt + 0x1000), kReadWrite);
+  lab.pool().activate(tables.paging(), kUser);
+  EXPECT_EQ(lab.rights(kAt), kNone);
+  lab.fill(kAt + 0x1000, R);
+  EXPECT_EQ(lab.rights(kAt), kNone) << "not as a neighbour either";
+  EXPECT_EQ(lab.rights(kAt + 0x1000), kReadWrite);
+}
+
+TEST(Window, WpDecidesForTheSupervisor) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  tables.map(kAt, 0x300000 | P | U | A | D);
+  lab.load(tables.paging(), kSupervisor);
+  EXPECT_EQ(lab.pool().fill(kAt, WR).error, 3U);
+  lab.fill(kAt, R);
+  EXPECT_EQ(lab.rights(kAt), kReadOnly);
+  lab.pool().activate(tables.paging(), kNoWp);
+  EXPECT_EQ(lab.fill(kAt, WR), Fill::mapped);
+  EXPECT_EQ(lab.rights(kAt), kReadWrite);
+  lab.pool().activate(tables.paging(), kUser);
+  EXPECT_EQ(lab.pool().fill(kAt, WR).error, 7U);
+}
+
+TEST(Window, DevicesRomWritesAndHolesAreEmulated) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  tables.map(kAt, static_cast<std::uint32_t>(kMmioAt) | P | W);
+  tables.map(kAt + 0x1000, static_cast<std::uint32_t>(kRomAt) | P | W);
+  tables.map(kAt + 0x2000, 0xD0000000 | P | W);
+  lab.load(tables.paging(), kSupervisor);
+  EXPECT_EQ(lab.pool().fill(kAt + 8, R).address, kMmioAt + 8);
+  EXPECT_EQ(lab.fill(kAt, R), Fill::emulate);
+  EXPECT_EQ(lab.fill(kAt + 0x1000, WR), Fill::emulate);
+  EXPECT_EQ(lab.fill(kAt + 0x1000, R), Fill::mapped);
+  EXPECT_EQ(lab.rights(kAt + 0x1000), kReadOnly);
+  EXPECT_EQ(lab.fill(kAt + 0x2000, R), Fill::emulate);
+  EXPECT_EQ(lab.rights(kAt), kNone);
+}
+
+// ---- fault-around ------------------------------------------------------------------------------------
+
+TEST(FaultAround, MapsAccessedNeighboursOfTheGroup) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  for (std::uint32_t i = 0; i < 16; ++i) tables.map(kAt + i * 0x1000, (0x300000 + i * 0x1000) | P | W | U | A | D);
+  lab.load(tables.paging(), kUser);
+  lab.fill(kAt + 0x3000, R);
+  for (std::uint32_t i = 0; i < 8; ++i) EXPECT_EQ(lab.rights(kAt + i * 0x1000), kReadWrite) << i;
+  EXPECT_EQ(lab.rights(kAt + 0x8000), kNone);
+  EXPECT_EQ(lab.pool().stats().pages_mapped, 8U);
+  EXPECT_EQ(lab.pool().stats().fills, 1U);
+}
+
+TEST(FaultAround, LeavesOutWhatWouldNeedAChangeOrIsRefused) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  const std::uint32_t entries[8] = {
+      0x300000U | P | W | U | A | D,                            // the page that faults
+      0x301000U | P | W | U,                                    // not accessed
+      0x302000U | P | W | U | A,                                // clean: read-only
+      0x303000U | W | U | A | D,                                // not present
+      0x304000U | P | W | A | D,                                // supervisor
+      static_cast<std::uint32_t>(kMmioAt) | P | W | U | A | D,  // device
+      0x306000U | P | U | A | D,                                // read-only
+      0x500000U | P | W | U | A | D,                            // elsewhere
+  };
+  for (std::uint32_t i = 0; i < 8; ++i) tables.map(kAt + i * 0x1000, entries[i]);
+  lab.load(tables.paging(), kUser);
+  lab.fill(kAt, WR);
+  const HostRights expected[8] = {kReadWrite, kNone, kReadOnly, kNone, kNone, kNone, kReadOnly, kReadWrite};
+  for (std::uint32_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(lab.rights(kAt + i * 0x1000), expected[i]) << i;
+    EXPECT_EQ(tables.pte(kAt + i * 0x1000), entries[i]) << "A and D of neighbours stay";
+  }
+  lab.put<std::uint32_t>(0x500000, 5);
+  EXPECT_EQ(lab.load32(kAt + 0x7000), 5U);
+}
+
+TEST(FaultAround, PaeGroupsLikewise) {
+  WindowLab lab;
+  Pae tables(lab);
+  for (std::uint32_t i = 0; i < 8; ++i) tables.map(kAt + i * 0x1000, (0x300000 + i * 0x1000) | P | W | U | A | D | NX);
+  tables.set_pte(kAt + 0x2000, tables.pte(kAt + 0x2000) | std::uint64_t{1} << 50);
+  lab.load(tables.paging(), kUser);
+  EXPECT_EQ(lab.fill(kAt, R), Fill::mapped);
+  EXPECT_EQ(lab.rights(kAt + 0x1000), kReadWrite);
+  EXPECT_EQ(lab.rights(kAt + 0x2000), kNone) << "reserved bit";
+  EXPECT_EQ(lab.fill(kAt, F), Fill::page_fault) << "no-execute";
+}
+
+// ---- large pages -------------------------------------------------------------------------------------
+
+TEST(LargePage, IsMappedAsAWhole) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  tables.set_pde(kAt, 0x00800000 | P | W | PS | D);
+  lab.load(tables.paging(), kSupervisor);
+  EXPECT_EQ(lab.fill(kAt, R), Fill::mapped);
+  EXPECT_EQ(lab.rights(0x40000000), kReadWrite);
+  EXPECT_EQ(lab.rights(0x403FF000), kReadWrite);
+  EXPECT_EQ(lab.rights(0x40400000), kNone);
+  lab.store(0x40123450, 99);
+  EXPECT_EQ(lab.get<std::uint32_t>(0x00923450), 99U);
+  EXPECT_EQ(lab.pool().stats().fills, 1U);
+}
+
+TEST(LargePage, StaysReadOnlyUntilDirty) {
+  WindowLab lab;
+  Pae tables(lab);
+  tables.set_pde(kAt, 0x00800000 | P | W | PS);
+  lab.load(tables.paging(), kSupervisor);
+  lab.fill(kAt, R);
+  EXPECT_EQ(lab.rights(0x401FF000), kReadOnly);
+  EXPECT_EQ(lab.rights(0x40200000), kNone) << "2 MiB";
+  EXPECT_EQ(tables.pde(kAt) & (A | D), A);
+  lab.fill(kAt + 0x5000, WR);
+  EXPECT_EQ(lab.rights(0x401FF000), kReadWrite);
+  EXPECT_EQ(tables.pde(kAt) & (A | D), A | D);
+}
+
+TEST(LargePage, CodeAndDevicesInsideStayOut) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  TestDevice vga;
+  lab.physical.add_mmio(0xA0000, 0x20000, vga);
+  lab.code.set(0x10000);
+  tables.set_pde(0xC0000000, 0 | P | W | PS | D);
+  lab.load(tables.paging(), kSupervisor);
+  EXPECT_EQ(lab.fill(0xC0000000, R), Fill::mapped);
+  EXPECT_EQ(lab.rights(0xC000F000), kReadWrite);
+  EXPECT_EQ(lab.rights(0xC0010000), kReadOnly);
+  EXPECT_EQ(lab.rights(0xC0011000), kReadWrite);
+  EXPECT_EQ(lab.rights(0xC00A0000), kNone);
+  EXPECT_EQ(lab.fill(0xC00A0000, R), Fill::emulate);
+  EXPECT_EQ(lab.fill(0xC0010000, WR), Fill::emulate);
+  EXPECT_EQ(lab.fill(0xC00C0000, WR), Fill::mapped);
+  EXPECT_EQ(lab.rights(0xC03FF000), kReadWrite);
+}
+
+TEST(LargePage, WithMuchCodeIsMappedAroundTheFault) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  for (PhysAddr page = 0x800000; page < 0xC00000; page += 0x2000) lab.code.set(page);
+  tables.set_pde(kAt, 0x00800000 | P | W | PS | D);
+  lab.load(tables.paging(), kSupervisor);
+  EXPECT_EQ(lab.fill(kAt + 0x1000, WR), Fill::mapped);
+  EXPECT_EQ(lab.rights(kAt + 0x1000), kReadWrite);
+  EXPECT_EQ(lab.rights(kAt), kReadOnly);
+  EXPECT_EQ(lab.rights(0x403FF000), kNone);
+}
+
+TEST(PagingOff, RamIsMappedInBigRuns) {
+  WindowLab lab;
+  lab.pool().activate(PagingState{}, kSupervisor);
+  EXPECT_EQ(lab.fill(0x1234567, WR), Fill::mapped);
+  EXPECT_EQ(lab.rights(0x1000000), kReadWrite);
+  EXPECT_EQ(lab.rights(0x13FF000), kReadWrite);
+  lab.store(0x1234567, 42);
+  EXPECT_EQ(lab.get<std::uint32_t>(0x1234567), 42U);
+  EXPECT_EQ(lab.fill(kRomAt, R), Fill::mapped);
+  EXPECT_EQ(lab.rights(static_cast<Linear>(kRomAt)), kReadOnly);
+  EXPECT_EQ(lab.fill(static_cast<Linear>(kMmioAt), R), Fill::emulate);
+}
+
+// ---- pages with code ---------------------------------------------------------------------------------
+
+TEST(CodePage, IsMappedReadOnlyAndItsWritesAreEmulated) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  tables.map(kAt, 0x300000 | P | W | U | A | D);
+  lab.code.set(0x300000);
+  lab.load(tables.paging(), kUser);
+  EXPECT_EQ(lab.fill(kAt, R), Fill::mapped);
+  EXPECT_EQ(lab.rights(kAt), kReadOnly);
+  EXPECT_EQ(lab.pool().fill(kAt + 5, WR).kind, Fill::emulate);
+  EXPECT_EQ(lab.pool().fill(kAt + 5, WR).address, 0x300005U);
+}
+
+// One physical page mapped as a 4 KiB page twice, within a large page, in both views, in another CR3 and
+// with paging off: gaining code takes the right to write everywhere.
+TEST(CodePage, ProtectionReachesEveryMapping) {
+  WindowLab lab;
+  TwoLevel first(lab, 0x100000);
+  TwoLevel second(lab, 0x140000);
+  first.map(kAt, 0x900000 | P | W | U | A | D);
+  first.map(kAt + 0x5000, 0x900000 | P | W | U | A | D);
+  first.set_pde(0xC0000000, 0x00800000 | P | W | PS | A | D);
+  second.map(0x8000, 0x900000 | P | W | U | A | D);
+  auto& pool = lab.pool();
+  struct Place {
+    std::uint8_t* base;
+    Linear linear;
+  };
+  std::vector<Place> places;
+  auto touch = [&](Linear linear) {
+    ASSERT_EQ(lab.fill(linear, WR), Fill::mapped);
+    ASSERT_EQ(lab.rights(linear), kReadWrite);
+    places.push_back({pool.base(), linear});
+  };
+  lab.load(first.paging(), kUser);
+  touch(kAt);
+  touch(kAt + 0x5000);
+  pool.activate(first.paging(), kSupervisor);
+  touch(kAt);
+  touch(0xC0100000);
+  lab.load(second.paging(), kUser);
+  touch(0x8000);
+  pool.flush_all();
+  pool.activate(PagingState{}, kSupervisor);
+  touch(0x900000);
+
+  lab.code.set(0x900000);
+  pool.protect_code(0x900000);
+  for (const Place& place : places) EXPECT_EQ(host_rights(place.base, place.linear), kReadOnly) << place.linear;
+  EXPECT_EQ(host_rights(places[3].base, 0xC0101000), kReadWrite) << "the rest of the large page";
+
+  lab.code.clear(0x900000);
+  pool.unprotect_code(0x900000);
+  EXPECT_EQ(lab.fill(0x900000, WR), Fill::mapped);
+  EXPECT_EQ(lab.rights(0x900000), kReadWrite);
+}
+
+TEST(CodePage, AMappingThatIsGoneIsNotTouched) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  tables.map(kAt, 0x900000 | P | W | U | A | D);
+  lab.load(tables.paging(), kUser);
+  lab.fill(kAt, WR);
+  tables.set_pte(kAt, 0x901000 | P | W | U | A | D);
+  lab.pool().invlpg(kAt);
+  lab.fill(kAt, WR);
+  lab.code.set(0x900000);
+  lab.pool().protect_code(0x900000);
+  EXPECT_EQ(lab.rights(kAt), kReadWrite);
+}
+
+TEST(WindowPool, TwoPoolsInOneProcessDoNotMeet) {
+  WindowLab one;
+  WindowLab two;
+  TwoLevel tables_one(one);
+  TwoLevel tables_two(two);
+  tables_one.map(kAt, 0x300000 | P | W | U);
+  tables_two.map(kAt, 0x300000 | P | W | U);
+  one.load(tables_one.paging(), kUser);
+  two.load(tables_two.paging(), kUser);
+  one.fill(kAt, WR);
+  EXPECT_EQ(two.rights(kAt), kNone);
+  two.fill(kAt, WR);
+  one.store(kAt, 1);
+  two.store(kAt, 2);
+  EXPECT_EQ(one.load32(kAt), 1U);
+  EXPECT_EQ(two.load32(kAt), 2U);
+}
+
+TEST(WindowPool, ServesAnMmu) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  tables.map(kAt, 0x300000 | P | W);
+  auto pool = std::get<std::unique_ptr<WindowPool>>(WindowPool::create(lab.physical, lab.code));
+  Mmu mmu(lab.physical, lab.code, std::move(pool));
+  mmu.set_paging(tables.paging());
+  WindowPool& windows = *mmu.windows();
+  windows.activate(mmu.paging(), kSupervisor);
+  windows.fill(kAt, WR);
+  EXPECT_EQ(host_rights(windows.base(), kAt), kReadWrite);
+  lab.code.set(0x300000);
+  mmu.protect_code(0x300010);
+  EXPECT_EQ(host_rights(windows.base(), kAt), kReadOnly);
+  tables.set_pte(kAt, 0);
+  mmu.invlpg(kAt);
+  EXPECT_EQ(host_rights(windows.base(), kAt), kNone);
+}
+
+}  // namespace
+}  // namespace ringshift::mmu
