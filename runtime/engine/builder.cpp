@@ -97,7 +97,7 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   record.second_page = fragment.crosses_page ? second_page : 0;
   record.interpret_only = fragment.guest_instructions == 0;
   record.points = std::move(fragment.points);
-  if (options_.verify) check(record, fragment);
+  if (options_.verify && !check(record, fragment, request.bytes)) record.interpret_only = true;
 
   const auto id = static_cast<FragmentId>(fragments_->size());
   cache_->write32(offset - kHeaderBytes, id);

@@ -231,6 +231,7 @@ Stats TranslateEngine::stats() const {
       {"fragments invalidated", stats_.invalidated},
       {"return ring overflows", stats_.ring_overflows},
       {"translation cache flushes", stats_.flushes},
+      {"fragments refused by the verifier", stats_.rejected},
       {"megacycles running", stats_.run_cycles / 1'000'000},
       {"megacycles translating", stats_.translate_cycles / 1'000'000},
       {"megacycles in callouts", stats_.interpret_cycles / 1'000'000},

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "runtime/engine/stubs.h"
 #include "runtime/semantics/interpreter.h"
 #include "translator/mode_key.h"
+#include "translator/verify/verifier.h"
 
 namespace ringshift::engine {
 
@@ -43,6 +45,7 @@ struct TranslateStats {
   std::uint64_t invalidated = 0;  // fragments killed by writes to their code
   std::uint64_t code_writes = 0;
   std::uint64_t flushes = 0;
+  std::uint64_t rejected = 0;  // by the verifier
   std::uint64_t translate_cycles = 0;
   std::uint64_t interpret_cycles = 0;
   std::uint64_t run_cycles = 0;
@@ -79,7 +82,7 @@ class TranslateEngine final : public Engine,
   // builder
   FragmentId fragment_at(std::uint32_t eip);
   FragmentId build(std::uint32_t eip, mmu::PhysAddr physical);
-  void check(const Record& record, const translator::Fragment& fragment);
+  bool check(const Record& record, const translator::Fragment& fragment, std::span<const std::uint8_t> guest);
   void protect(mmu::PhysAddr page);
   void flush();
   std::uint32_t intern(const translator::ModeKey& key);
@@ -106,6 +109,7 @@ class TranslateEngine final : public Engine,
   Stubs stubs_;
   std::unique_ptr<FragmentTable> fragments_;
   JumpTables tables_;
+  std::unique_ptr<verify::Verifier> verifier_;
 
   // Interned mode keys; index 0 is unused, so that a zero is never a mode.
   std::vector<translator::ModeKey> modes_{translator::ModeKey{}};
