@@ -68,7 +68,7 @@ Flow fetch_operand(Cpu& cpu, const isa::Insn& insn, Bounce& bounce, Operand& out
   return Flow::next;
 }
 
-// Runs the instruction on `fx` and leaves the results in `context` and `bounce`.
+// Runs the instruction on `fx` (null: it uses general registers only) and leaves the results in `context` and `bounce`.
 bool run(Cpu& cpu, const HostEncoding& code, std::uint8_t* fx, Bounce& bounce, ThunkContext& context) {
   context = fp::context_of(cpu, fx, bounce.bytes.data());
   if (code.scratch_source != isa::kNoRegister) {
@@ -210,8 +210,7 @@ Flow execute_host_int(Cpu& cpu, const isa::Insn& insn) {
   const Flow fetched = fetch_operand(cpu, insn, bounce, operand);
   if (fetched != Flow::next) return fetched;
   ThunkContext context;
-  if (!run(cpu, *code, cpu.state.fx.data(), bounce, context)) return no_memory(cpu);
-  fp::scrub_pointers(cpu.state);
+  if (!run(cpu, *code, nullptr, bounce, context)) return no_memory(cpu);
   if (operand.writes && !cpu.write_bytes(insn.segment, operand.offset, bounce.bytes.data(), operand.size)) {
     return Flow::fault;
   }

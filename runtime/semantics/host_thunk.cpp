@@ -29,7 +29,9 @@ static_assert(offsetof(ThunkContext, host_mxcsr) == 72);
       "push %rbx; push %rbp; push %r12; push %r15\n"
       "mov %rdi, %r15\n"
       "mov 48(%r15), %rax\n"
+      "test %rax, %rax; jz 1f\n"
       "fxrstor64 (%rax)\n"
+      "1: "
       "mov 40(%r15), %r8\n"
       "mov 64(%r15), %r9\n"
       "pushq 32(%r15); popfq\n"
@@ -41,10 +43,11 @@ static_assert(offsetof(ThunkContext, host_mxcsr) == 72);
       "pushfq; popq 32(%r15)\n"
       "cld\n"
       "mov 48(%r15), %rax\n"
+      "test %rax, %rax; jz 2f\n"
       "fxsave64 (%rax)\n"
       "fninit\n"
       "ldmxcsr 72(%r15)\n"
-      "pop %r15; pop %r12; pop %rbp; pop %rbx\n"
+      "2: pop %r15; pop %r12; pop %rbp; pop %rbx\n"
       "ret\n");
 }
 

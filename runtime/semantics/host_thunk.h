@@ -21,9 +21,10 @@ namespace ringshift {
 // The operands of one run. The entry code in host_thunk.cpp knows the offsets.
 struct ThunkContext {
   std::array<std::uint32_t, kGprCount> gpr{};
-  std::uint64_t flags = 0;            // native flags, in and out
-  void* memory = nullptr;             // r8: the memory operand
-  std::uint8_t* fx = nullptr;         // 512 bytes, FXSAVE64 format, 16-byte aligned, in and out
+  std::uint64_t flags = 0;  // native flags, in and out
+  void* memory = nullptr;   // r8: the memory operand
+  // 512 bytes in FXSAVE64 format, 16-byte aligned, in and out; null if the instruction uses none of it.
+  std::uint8_t* fx = nullptr;
   const void* body = nullptr;         // the stub
   std::uint64_t scratch = 0;          // r9: a byte register operand that has no name beside a REX prefix
   std::uint32_t host_mxcsr = 0x1F80;  // loaded when done, with the x87 initialised
