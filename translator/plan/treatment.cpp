@@ -182,7 +182,9 @@ Treatment treatment(const Insn& insn, const ModeKey& mode, const Options& option
     case Op::bts:
     case Op::btr:
     case Op::btc:
-      return insn.memory && insn.form == Form::rm_reg ? Treatment::expand : Treatment::copy;
+      if (!insn.memory || insn.form != Form::rm_reg) return Treatment::copy;
+      // With 16-bit addresses, silicon cuts the sum of address and bit offset to 16 bits.
+      return when(insn.address_size == 4, Treatment::expand);
     case Op::movzx:
     case Op::movsx: {
       const bool high_byte_to_esp = !insn.memory && insn.source_width == 1 && insn.rm >= 4 && insn.reg == kEsp;
