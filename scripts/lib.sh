@@ -1,0 +1,44 @@
+# Shared by the scripts: sourced, not run. Sets $root and changes to it.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+
+# Everything from outside comes from Debian packages; one list for each purpose.
+packages_build=(build-essential gcc-multilib cmake ninja-build pkg-config ccache nasm libzydis-dev libasmjit-dev
+  libcapstone-dev libcli11-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libgtest-dev libgmock-dev libbenchmark-dev)
+packages_guests=(ca-certificates cpio gzip debian-archive-keyring)
+packages_check=(clang-format clang-tidy git)
+packages_bench=(qemu-system-x86 python3)
+
+say() { printf '==> %s\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$1" >&2; exit "${2:-1}"; }
+
+# require_packages NAME...: installs what is missing; without root it says what to do and exits with status 2.
+require_packages() {
+  local name missing=()
+  local -A have=()
+  while read -r name; do have[$name]=1; done < <(
+    dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p')
+  for name in "$@"; do [[ ${have[$name]:-} ]] || missing+=("$name"); done
+  ((${#missing[@]})) || return 0
+  if [[ $(id -u) != 0 ]]; then
+    printf 'These Debian packages are missing. As root, run:\n\n  apt-get install -y --no-install-recommends %s\n\n' \
+      "${missing[*]}" >&2
+    exit 2
+  fi
+  say "installing ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  local install=(apt-get install -qq -y --no-install-recommends "${missing[@]}")
+  # Fresh machines have no package lists, old ones have lists of versions that are gone; others need no update.
+  apt-cache show --no-all-versions "${missing[@]}" >/dev/null 2>&1 && "${install[@]}" >&2 && return 0
+  apt-get update -qq >&2
+  "${install[@]}" >&2
+}
+
+# build PRESET FOLDER [TARGET...]: configures once, then builds what is out of date.
+build() {
+  local preset=$1 folder=$2
+  shift 2
+  [[ -f $folder/build.ninja ]] || cmake --preset "$preset" >&2
+  ninja -C "$folder" --quiet "$@" >&2
+}
