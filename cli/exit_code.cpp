@@ -1,0 +1,24 @@
+#include "cli/exit_code.h"
+
+namespace ringshift::cli {
+
+int exit_code(const machine::RunEnd& end) {
+  using Reason = machine::RunEnd::Reason;
+  switch (end.reason) {
+    case Reason::powered_off:
+    case Reason::reset:
+    case Reason::stopped:
+      return 0;
+    case Reason::debug_exit:
+      return static_cast<int>(((end.code << 1) | 1) & 0xFF);
+    case Reason::triple_fault:
+      return kExitTripleFault;
+    case Reason::timeout:
+      return kExitTimeout;
+    case Reason::host_error:
+      return kExitHostError;
+  }
+  return kExitHostError;
+}
+
+}  // namespace ringshift::cli

@@ -1,0 +1,18 @@
+// What the process's exit status says about a run.
+#pragma once
+
+#include "runtime/machine/machine.h"
+
+namespace ringshift::cli {
+
+inline constexpr int kExitHostError = 1;
+inline constexpr int kExitUsage = 2;  // bad usage, or an image that cannot be used
+inline constexpr int kExitTripleFault = 3;
+inline constexpr int kExitDifference = 4;  // lockstep: the engines disagree
+inline constexpr int kExitTimeout = 124;   // as timeout(1)
+inline constexpr int kExitSignal = 128;    // plus the signal's number, as a shell says it
+
+// A write of `code` to the debug exit port ends with (code << 1) | 1, of which the host keeps 8 bits.
+[[nodiscard]] int exit_code(const machine::RunEnd& end);
+
+}  // namespace ringshift::cli

@@ -1,0 +1,182 @@
+#include "cli/run_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <string_view>
+#include <utility>
+
+#include "cli/sizes.h"
+
+namespace ringshift::cli {
+namespace {
+
+using Error = std::optional<std::string>;
+
+Error not_yet(std::string_view option) { return fmt::format("{}: not supported by this version", option); }
+
+Error check_missing_features(const RunText& text) {
+  if (text.cpus != "1") {
+    if (!parse_number(text.cpus) || *parse_number(text.cpus) == 0) {
+      return fmt::format("--cpus '{}': not a positive number", text.cpus);
+    }
+    return fmt::format("--cpus {}: only one virtual CPU is supported by this version", text.cpus);
+  }
+  if (text.display != "none") {
+    return fmt::format("--display {}: only 'none' is supported by this version", text.display);
+  }
+  if (!text.disks.empty()) return not_yet("--disk");
+  const std::array<std::pair<std::string_view, bool>, 5> rest{{{"--cdrom", text.cdrom.has_value()},
+                                                               {"--floppy", text.floppy.has_value()},
+                                                               {"--boot", text.boot.has_value()},
+                                                               {"--firmware", text.firmware.has_value()},
+                                                               {"--gdb", text.gdb.has_value()}}};
+  for (const auto& [option, given] : rest) {
+    if (given) return not_yet(option);
+  }
+  return std::nullopt;
+}
+
+Error check_images(const RunText& text, RunOptions& options) {
+  if (!text.kernel && text.initrd) return "--initrd without --kernel: nothing would read it";
+  if (!text.kernel && text.append) return "--append without --kernel: nothing would read it";
+  options.kernel = text.kernel;
+  options.initrd = text.initrd;
+  options.append = text.append.value_or("");
+  return std::nullopt;
+}
+
+Error check_serial(std::string_view text, SerialTarget& serial) {
+  using Kind = SerialTarget::Kind;
+  const auto with_path = [&](std::string_view prefix, Kind kind) {
+    if (!text.starts_with(prefix)) return false;
+    serial = {kind, std::string(text.substr(prefix.size()))};
+    return true;
+  };
+  if (text == "stdio") {
+    serial = {Kind::stdio};
+  } else if (text == "none" || text == "null") {
+    serial = {Kind::none};
+  } else if (!with_path("file:", Kind::file) && !with_path("unix:", Kind::unix_socket)) {
+    return fmt::format("--serial '{}': none of stdio, file:PATH, unix:PATH, none", text);
+  }
+  const bool needs_path = serial.kind == Kind::file || serial.kind == Kind::unix_socket;
+  if (needs_path && serial.path.empty()) return fmt::format("--serial '{}': the path is missing", text);
+  return std::nullopt;
+}
+
+Error check_engine(std::string_view text, EngineChoice& engine) {
+  if (text == "translate") {
+    engine = EngineChoice::translate;
+  } else if (text == "interpret") {
+    engine = EngineChoice::interpret;
+  } else if (text == "lockstep") {
+    engine = EngineChoice::lockstep;
+  } else {
+    return fmt::format("--engine '{}': none of translate, interpret, lockstep", text);
+  }
+  return std::nullopt;
+}
+
+Error check_timeout(const std::string& text, std::optional<std::uint64_t>& timeout_ns) {
+  constexpr double kMostSeconds = 1e9;
+  double seconds = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, seconds, std::chars_format::fixed);
+  if (error != std::errc{} || rest != end || !std::isfinite(seconds) || seconds <= 0 || seconds > kMostSeconds) {
+    return fmt::format("--timeout '{}': not a positive number of seconds", text);
+  }
+  timeout_ns = static_cast<std::uint64_t>(seconds * 1e9);
+  return std::nullopt;
+}
+
+Error check_debug_exit(std::string_view text, machine::DebugExitPort& port) {
+  const auto fail = [&](std::string_view why) { return fmt::format("--debug-exit '{}': {}", text, why); };
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::size_t comma = rest.find(',');
+    const std::string_view item = rest.substr(0, comma);
+    rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+    const std::size_t equals = item.find('=');
+    if (equals == std::string_view::npos) return fail("needs iobase=PORT and iosize=BYTES");
+    const auto value = parse_number(item.substr(equals + 1));
+    const std::string_view key = item.substr(0, equals);
+    if (key == "iobase") {
+      if (!value || *value > 0xFFFF) return fail("iobase is not a port number");
+      port.base = static_cast<std::uint16_t>(*value);
+    } else if (key == "iosize") {
+      if (!value || (*value != 1 && *value != 2 && *value != 4)) return fail("iosize is none of 1, 2, 4");
+      port.size = static_cast<std::uint16_t>(*value);
+    } else {
+      return fail("knows only iobase and iosize");
+    }
+  }
+  if (port.base + port.size > 0x10000) return fail("leaves the 65536 ports");
+  return std::nullopt;
+}
+
+}  // namespace
+
+void add_run_options(CLI::App& app, RunText& text) {
+  app.add_option("--kernel", text.kernel, "Linux bzImage, multiboot or ELF kernel, or boot sector")->type_name("FILE");
+  app.add_option("--initrd", text.initrd, "Initial RAM disk, or the multiboot kernel's module")->type_name("FILE");
+  app.add_option("--append", text.append, "The kernel's command line")->type_name("TEXT");
+  app.add_option("--memory", text.memory, "Guest RAM, with K, M or G (a plain number is MiB)")
+      ->type_name("SIZE")
+      ->capture_default_str();
+  app.add_option("--serial", text.serial, "First serial port: stdio, file:PATH, unix:PATH or none")
+      ->type_name("WHERE")
+      ->capture_default_str();
+  app.add_option("--display", text.display, "Screen: none")->type_name("WHICH")->capture_default_str();
+  app.add_option("--engine", text.engine, "translate, interpret, or lockstep (both, compared)")
+      ->type_name("WHICH")
+      ->capture_default_str();
+  app.add_option("--timeout", text.timeout, "End the run after so many seconds, with exit status 124")
+      ->type_name("SECONDS");
+  app.add_flag("--no-reboot", text.no_reboot, "End the run when the guest resets, instead of booting again");
+  app.add_flag("--stats", text.stats, "Print statistics at the end");
+  app.add_flag("--verify", text.verify, "Check all translated code before it runs");
+  auto* debug_exit = app.add_option("--debug-exit", text.debug_exit_ports,
+                                    "A port that ends the run with exit status (value << 1) | 1 "
+                                    "[iobase=0x501,iosize=4]");
+  debug_exit->type_name("PORTS")->expected(0, 1)->trigger_on_parse();
+  debug_exit->each([&text](const std::string&) { text.debug_exit = true; });
+
+  const std::string later = "Not supported yet";
+  app.add_option("--cpus", text.cpus, "Virtual CPUs: 1")->type_name("N")->group(later);
+  app.add_option("--disk", text.disks, "Hard disk")->type_name("FILE[,OPTIONS]")->expected(1)->group(later);
+  app.add_option("--cdrom", text.cdrom, "CD-ROM")->type_name("FILE")->group(later);
+  app.add_option("--floppy", text.floppy, "Floppy disk")->type_name("FILE")->group(later);
+  app.add_option("--boot", text.boot, "Boot device: disk, cdrom or floppy")->type_name("WHICH")->group(later);
+  app.add_option("--firmware", text.firmware, "BIOS image")->type_name("FILE")->group(later);
+  app.add_option("--gdb", text.gdb, "Wait for a debugger on this port")->type_name("PORT")->group(later);
+}
+
+std::variant<RunOptions, std::string> check_run_options(const RunText& text) {
+  RunOptions options;
+  if (auto error = check_missing_features(text)) return *error;
+  if (auto error = check_images(text, options)) return *error;
+  auto memory = parse_memory_size(text.memory);
+  if (auto* error = std::get_if<std::string>(&memory)) return *error;
+  options.memory_bytes = std::get<std::uint64_t>(memory);
+  if (auto error = check_serial(text.serial, options.serial)) return *error;
+  if (auto error = check_engine(text.engine, options.engine)) return *error;
+  if (text.timeout) {
+    if (auto error = check_timeout(*text.timeout, options.timeout_ns)) return *error;
+  }
+  if (text.debug_exit) {
+    if (auto error = check_debug_exit(text.debug_exit_ports, options.debug_exit.emplace())) return *error;
+  }
+  if (text.verify && options.engine == EngineChoice::interpret) {
+    return "--verify with --engine interpret: there is no translated code to check";
+  }
+  options.stats = text.stats;
+  options.no_reboot = text.no_reboot;
+  options.verify = text.verify;
+  return options;
+}
+
+}  // namespace ringshift::cli

@@ -1,0 +1,70 @@
+// The options of `ringshift run`: as given, and as checked values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "runtime/machine/machine.h"
+
+namespace CLI {
+class App;
+}
+
+namespace ringshift::cli {
+
+enum class EngineChoice : std::uint8_t {
+  translate,
+  interpret,
+  lockstep
+};
+
+// The other end of the guest's first serial port.
+struct SerialTarget {
+  enum class Kind : std::uint8_t {
+    stdio,
+    file,
+    unix_socket,
+    none
+  };
+  Kind kind = Kind::stdio;
+  std::string path{};  // of a file or socket
+};
+
+// What the command line says.
+struct RunText {
+  std::optional<std::string> kernel, initrd, append;
+  std::string memory = "256M";
+  std::string serial = "stdio";
+  std::string display = "none";
+  std::string engine = "translate";
+  std::optional<std::string> timeout;
+  bool debug_exit = false;
+  std::string debug_exit_ports;  // "iobase=0x501,iosize=4", or nothing
+  bool stats = false, no_reboot = false, verify = false;
+  // Part of the command, but not built yet.
+  std::string cpus = "1";
+  std::vector<std::string> disks;
+  std::optional<std::string> cdrom, floppy, boot, firmware, gdb;
+};
+
+// What it means.
+struct RunOptions {
+  std::optional<std::string> kernel, initrd;  // no kernel: the embedded guest
+  std::string append;
+  std::uint64_t memory_bytes = 256 * machine::kMiB;
+  SerialTarget serial;
+  EngineChoice engine = EngineChoice::translate;
+  std::optional<std::uint64_t> timeout_ns;
+  std::optional<machine::DebugExitPort> debug_exit;
+  bool stats = false, no_reboot = false, verify = false;
+};
+
+void add_run_options(CLI::App& app, RunText& text);
+
+// The error is one readable line.
+[[nodiscard]] std::variant<RunOptions, std::string> check_run_options(const RunText& text);
+
+}  // namespace ringshift::cli
