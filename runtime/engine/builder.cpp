@@ -86,6 +86,11 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   request.options.deterministic_time = options_.deterministic;
   translator::Fragment fragment = translator::translate(request);
   if (fragment.code.size() > kLargestFragment) return kNoFragment;
+  if (options_.verify && !check(request, fragment)) {
+    // Jump tables and links may still lead here, so what stands here is the way to the interpreter.
+    request.bytes = {};
+    fragment = translator::translate(request);
+  }
 
   Record record;
   record.host_offset = offset;
@@ -97,7 +102,6 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   record.second_page = fragment.crosses_page ? second_page : 0;
   record.interpret_only = fragment.guest_instructions == 0;
   record.points = std::move(fragment.points);
-  if (options_.verify && !check(record, fragment, request.bytes)) record.interpret_only = true;
 
   const auto id = static_cast<FragmentId>(fragments_->size());
   cache_->write32(offset - kHeaderBytes, id);

@@ -6,7 +6,6 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -20,6 +19,7 @@
 #include "runtime/engine/stubs.h"
 #include "runtime/semantics/interpreter.h"
 #include "translator/mode_key.h"
+#include "translator/translate.h"
 #include "translator/verify/verifier.h"
 
 namespace ringshift::engine {
@@ -82,7 +82,7 @@ class TranslateEngine final : public Engine,
   // builder
   FragmentId fragment_at(std::uint32_t eip);
   FragmentId build(std::uint32_t eip, mmu::PhysAddr physical);
-  bool check(const Record& record, const translator::Fragment& fragment, std::span<const std::uint8_t> guest);
+  bool check(const translator::Request& request, const translator::Fragment& fragment);
   void protect(mmu::PhysAddr page);
   void flush();
   std::uint32_t intern(const translator::ModeKey& key);
