@@ -32,7 +32,7 @@ std::uint64_t normalised_upper(const Walk& found, Slot::Kind kind) {
 
 Slot::Kind kind_of(const PagingState& paging, const Walk& found) {
   if (!paging.enabled) return Slot::Kind::identity;
-  return found.upper_address != 0 || found.page_size == kPageSize ? Slot::Kind::table : Slot::Kind::large;
+  return found.page_size == kPageSize ? Slot::Kind::table : Slot::Kind::large;
 }
 
 // The slot for `page`, consistent with the walk; null if the host refused to clear a stale one.

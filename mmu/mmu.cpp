@@ -6,8 +6,9 @@
 namespace ringshift::mmu {
 namespace {
 
-// Everything but CR3 and what is loaded with it.
+// Everything but CR3 and what is loaded with it, and but CR0.WP.
 bool same_mode(PagingState a, const PagingState& b) {
+  a.write_protect = b.write_protect;
   a.cr3 = b.cr3;
   std::copy(std::begin(b.pdpte), std::end(b.pdpte), std::begin(a.pdpte));
   return a == b;
@@ -23,9 +24,13 @@ Mmu::Mmu(PhysicalMap& physical, CodePages& code, std::unique_ptr<WindowPool> win
 void Mmu::set_paging(const PagingState& paging) {
   if (paging == paging_) return;
   const bool mode_changed = !same_mode(paging, paging_);
+  const bool wp_changed = paging.write_protect != paging_.write_protect;
+  PagingState with_new_wp = paging_;
+  with_new_wp.write_protect = paging.write_protect;
+  const bool only_wp_changed = paging == with_new_wp;
   paging_ = paging;
-  tlb_.flush(!mode_changed && paging_.global);
-  if (!windows_) return;
+  tlb_.flush(!mode_changed && !wp_changed && paging_.global);
+  if (!windows_ || only_wp_changed) return;  // a window has one WP for life: the next activate() chooses another
   if (mode_changed) {
     windows_->flush_all();
   } else {
@@ -67,6 +72,9 @@ const TlbEntry* Mmu::translate_slow(Linear linear, Access access, bool user, std
   if (!found.ok) {
     ++stats_.page_faults;
     error = found.error;
+    // A page fault invalidates what is cached for its address (SDM vol. 3, 4.10.4.1).
+    tlb_.drop(linear);
+    if (windows_) windows_->page_faulted(linear);
     return nullptr;
   }
   const PhysPage target = physical_.page(found.address);

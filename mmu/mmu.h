@@ -27,7 +27,8 @@ class Mmu {
   Mmu(PhysicalMap& physical, CodePages& code, std::unique_ptr<WindowPool> windows);
 
   [[nodiscard]] const PagingState& paging() const { return paging_; }
-  // A change of anything but CR3: flushes all. (Real hardware flushes on these, SDM vol. 3, 4.10.4.1.)
+  // A change of anything but CR3: flushes all. (Real hardware flushes on these, SDM vol. 3, 4.10.4.1, but not
+  // on CR0.WP; nor do windows, as each view has its own.)
   void set_paging(const PagingState& paging);
   // MOV to CR3, task switch. PDPTEs are already checked and loaded by the caller.
   void load_cr3(std::uint32_t cr3, const std::uint64_t (&pdpte)[4]);

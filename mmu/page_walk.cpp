@@ -125,10 +125,8 @@ Walk walk(PhysicalMap& physical, const PagingState& paging, Linear linear, Acces
 
     std::uint64_t set = bits::kAccessed;
     if (access == Access::write) set |= bits::kDirty;
-    if (out.upper_address != 0 &&
-        !set_bits(physical, out.upper_address, paging.pae, out.upper_value, bits::kAccessed)) {
-      continue;
-    }
+    const bool has_table = out.page_size == kPageSize;  // its PDE may stand at physical address 0
+    if (has_table && !set_bits(physical, out.upper_address, paging.pae, out.upper_value, bits::kAccessed)) continue;
     if (!set_bits(physical, out.entry_address, paging.pae, out.entry_value, set)) continue;
     out.dirty = (out.entry_value & bits::kDirty) != 0;
     out.ok = true;

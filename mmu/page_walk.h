@@ -20,7 +20,7 @@ struct Walk {
   bool no_execute = false;
   bool dirty = false;  // D of the final entry, after the walk
   // The entries that decided, for revalidation by comparison. `entry` is the PTE (or the large PDE);
-  // `upper` is the PDE above a PTE (0 address for a large page). Values are after A/D updates.
+  // `upper` is the PDE above a PTE (nothing for a large page). Values are after A/D updates.
   PhysAddr entry_address = 0;
   std::uint64_t entry_value = 0;
   PhysAddr upper_address = 0;

@@ -86,11 +86,14 @@ class WindowPool {
 
   // Architectural invalidations; they concern all windows of the current CR3 (and global pages in all).
   virtual void invlpg(Linear linear) = 0;
+  // A guest page fault at `linear` is about to be delivered: it invalidates that page in the windows of the
+  // current CR3.
+  virtual void page_faulted(Linear linear) = 0;
   // Lazily: a window is compared with the page tables when it is activated next, so activate() must come
   // before translated code runs again.
   // A load of CR3 (even of the same value): every non-global translation must be seen afresh.
   virtual void cr3_loaded() = 0;
-  // CR0.PG/WP, CR4.PSE/PAE/PGE, EFER.NXE or the physical map changed: no translation survives that the
+  // CR0.PG, CR4.PSE/PAE/PGE, EFER.NXE or the physical map changed: no translation survives that the
   // page tables do not give now, global or not.
   virtual void flush_all() = 0;
 

@@ -154,6 +154,15 @@ void ShadowWindowPool::invlpg(Linear linear) {
   }
 }
 
+void ShadowWindowPool::page_faulted(Linear linear) {
+  if (recent_generation_ != generation_) return;  // compared anyway before they are used again
+  const std::uint32_t page = linear >> kPageShift;
+  for (Window* window : recent_) {
+    if (window == nullptr || window->slot_of(page) == nullptr) continue;
+    insist(*window, [&] { return revalidate_page(context_, *window, page); });
+  }
+}
+
 void ShadowWindowPool::flush_all() {
   ++generation_;
   for (const auto& window : windows_) window->compare_globals = true;

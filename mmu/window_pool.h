@@ -37,6 +37,7 @@ class ShadowWindowPool final : public WindowPool {
   }
   FillResult fill(Linear linear, Access access) override;
   void invlpg(Linear linear) override;
+  void page_faulted(Linear linear) override;
   void cr3_loaded() override { ++generation_; }
   void flush_all() override;
   void protect_code(PhysAddr page) override;
