@@ -24,6 +24,7 @@ Block plan_block(const Request& request) {
     }
     const std::size_t end = offset + decoded.insn.length;
     if (end > in_page && !first) break;
+    if (request.options.repeats_alone && decoded.insn.repeated() && !first) break;
     Step& step = block.steps.emplace_back();
     step.insn = decoded.insn;
     step.offset = static_cast<std::uint16_t>(offset);
@@ -34,7 +35,8 @@ Block plan_block(const Request& request) {
       block.crosses_page = end > in_page;
       return block;
     }
-    if (end >= in_page || block.steps.size() >= limit) {
+    const bool alone = request.options.repeats_alone && decoded.insn.repeated();
+    if (end >= in_page || alone || block.steps.size() >= limit) {
       block.crosses_page = end > in_page;
       break;
     }
