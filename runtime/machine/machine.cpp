@@ -39,6 +39,9 @@ std::optional<std::string> Machine::build() {
   if (auto* error = std::get_if<std::string>(&built)) return *error;
   const std::lock_guard lock(mutex_);
   board_ = std::move(std::get<std::unique_ptr<Board>>(built));
+  board_->events().on_earlier([this] {
+    if (slice_io_ != nullptr) slice_io_->set_deadline(next_deadline());
+  });
   return std::nullopt;
 }
 
@@ -71,8 +74,7 @@ RunEnd Machine::run(std::vector<IoThread::Watch> watches) {
       host_clock_, [this] { post([] {}); }, std::move(watches));
   while (true) {
     if (auto end = service()) return *end;
-    const std::uint64_t timer = config_.virtual_time ? kNever : board_->events().next_deadline();
-    const std::uint64_t deadline = std::min(timer, config_.timeout_ns);
+    const std::uint64_t deadline = next_deadline();
     if (idle()) {
       board_->flush_serial();
       if (config_.virtual_time && skip_idle_time()) continue;
@@ -81,10 +83,17 @@ RunEnd Machine::run(std::vector<IoThread::Watch> watches) {
       continue;
     }
     io.set_deadline(deadline);
+    slice_io_ = &io;
     const auto outcome = run_slice(kHostSlice);
+    slice_io_ = nullptr;
     if (outcome.reason != engine::StopReason::shutdown) continue;
     if (auto end = on_triple_fault()) return *end;
   }
+}
+
+std::uint64_t Machine::next_deadline() const {
+  const std::uint64_t timer = config_.virtual_time ? kNever : board_->events().next_deadline();
+  return std::min(timer, config_.timeout_ns);
 }
 
 std::optional<RunEnd> Machine::service() {

@@ -103,6 +103,8 @@ class Machine {
   explicit Machine(MachineConfig config);
   std::optional<std::string> build();  // a fresh board with the images loaded; else an error
   std::optional<RunEnd> reset();
+  // Of host time: the next timer or the end of the run.
+  [[nodiscard]] std::uint64_t next_deadline() const;
   void wait_for_event(std::uint64_t deadline_ns);
   void post(const std::function<void()>& change);
   void log(std::string_view line) const;
@@ -111,6 +113,8 @@ class Machine {
   HostClock host_clock_;
   VirtualClock virtual_clock_;
   std::unique_ptr<Board> board_;
+  // While the guest runs in run(): who must hear of a timer that the guest arms for an earlier time.
+  IoThread* slice_io_ = nullptr;
   std::uint64_t resets_ = 0;
   std::uint64_t triple_faults_in_a_row_ = 0;
   std::uint64_t last_triple_fault_ns_ = 0;
