@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "runtime/engine/translate_engine.h"
 
@@ -10,9 +11,14 @@ namespace ringshift::engine {
 // False, with a report: the fragment's code is not confined and must not run.
 bool TranslateEngine::check(const translator::Request& request, const translator::Fragment& fragment) {
   if (!verifier_) verifier_ = std::make_unique<verify::Verifier>();
+  std::vector<verify::PatchSite> patches;
+  for (const auto& exit : fragment.exits) {
+    if (exit.same_page) patches.push_back({exit.patch_offset, exit.stub_offset});
+  }
   const auto violation = verifier_->verify({.code = fragment.code,
                                             .host_address = request.host_address,
                                             .return_sites = fragment.return_sites,
+                                            .patches = patches,
                                             .stubs = stubs_.table,
                                             .is_entry = {}});
   if (!violation) return true;

@@ -21,7 +21,8 @@ struct Step {
   const Meaning* meaning = nullptr;
   std::uint32_t offset = 0;
   std::int32_t disp = 0;
-  std::int32_t imm = 0;               // sign-extended
+  std::int32_t imm = 0;  // sign-extended
+  std::uint8_t imm_size = 0;
   std::uint32_t target = kNowhere;    // relative branches inside the code: index of the step they reach
   bool to_lookup = false;             // the branch goes to a stub that takes r8 as an index of the jump table
   bool after_call = false;            // a return site

@@ -36,6 +36,7 @@ struct Verifier::Impl {
   std::optional<Violation> sweep(const VerifyRequest& request);
   std::optional<Violation> resolve_branches(const VerifyRequest& request);
   std::optional<Violation> check_return_sites(const VerifyRequest& request);
+  std::optional<Violation> check_patches(const VerifyRequest& request);
   [[nodiscard]] Violation violation(const VerifyRequest& request, std::uint32_t offset, const char* reason) const;
 };
 
@@ -59,7 +60,8 @@ std::optional<Violation> Verifier::Impl::sweep(const VerifyRequest& request) {
     steps.push_back({.meaning = &t.meaning,
                      .offset = offset,
                      .disp = read_value(bytes, t.disp_offset, t.disp_size),
-                     .imm = read_value(bytes, t.imm_offset, t.imm_size)});
+                     .imm = read_value(bytes, t.imm_offset, t.imm_size),
+                     .imm_size = t.imm_size});
     offset += t.size;
     if (is_relative(t.meaning.action)) branches.push_back(index);
     if (is_call(t.meaning.action)) calls.push_back(index);
@@ -107,6 +109,25 @@ std::optional<Violation> Verifier::Impl::check_return_sites(const VerifyRequest&
   return std::nullopt;
 }
 
+// Redirecting a branch from its stub to another fragment's entry keeps all promises, because nothing is asked of
+// registers at an entry that is not asked at every branch.
+std::optional<Violation> Verifier::Impl::check_patches(const VerifyRequest& request) {
+  constexpr std::uint32_t kSize = 4;
+  const auto size = static_cast<std::uint32_t>(request.code.size());
+  for (const PatchSite& patch : request.patches) {
+    const auto found = std::ranges::find_if(branches, [&](std::uint32_t index) {
+      const std::uint32_t end = index + 1 < steps.size() ? steps[index + 1].offset : size;
+      return steps[index].imm_size == kSize && end == patch.offset + kSize;
+    });
+    if (found == branches.end()) return Violation{patch.offset, "patch of something else than a branch"};
+    const Step& branch = steps[*found];
+    if (branch.target == kNowhere || steps[branch.target].offset != patch.stub) {
+      return violation(request, branch.offset, "patched branch that does not lead to its stub");
+    }
+  }
+  return std::nullopt;
+}
+
 Verifier::Verifier() : impl_(std::make_unique<Impl>()) {}
 Verifier::~Verifier() = default;
 
@@ -121,6 +142,7 @@ std::optional<Violation> Verifier::verify(const VerifyRequest& request) {
   if (auto v = impl.sweep(request)) return v;
   if (auto v = impl.resolve_branches(request)) return v;
   if (auto v = impl.check_return_sites(request)) return v;
+  if (auto v = impl.check_patches(request)) return v;
   if (const auto error = check_flow(impl.steps)) {
     return impl.violation(request, impl.steps[error->step].offset, error->reason);
   }

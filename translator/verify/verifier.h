@@ -12,7 +12,8 @@
 //             from nowhere.
 //   control   a branch goes to an instruction that the sweep saw, to a registered stub, to the entry of a
 //             fragment, or through the jump table; the return ring only ever receives call return
-//             addresses that are registered return sites; the code does not run off its end.
+//             addresses that are registered return sites; the code does not run off its end. What will be
+//             patched is the displacement of such a branch and nothing else.
 //   the rest  instructions outside a list are refused: no system calls, privileged or far instructions,
 //             no writes of segment registers or their bases, no transactional or extended-state ones.
 //
@@ -32,10 +33,17 @@
 
 namespace ringshift::verify {
 
+// A displacement that the runtime will redirect to the entry of a fragment, and back to its own stub.
+struct PatchSite {
+  std::uint32_t offset = 0;  // of the 4 bytes
+  std::uint32_t stub = 0;    // offset that the branch leads to now
+};
+
 struct VerifyRequest {
   std::span<const std::uint8_t> code;
   std::uint64_t host_address = 0;               // where code[0] runs; also the fragment's only entry
   std::span<const std::uint32_t> return_sites;  // offsets in code, any order
+  std::span<const PatchSite> patches;           // any order
   abi::StubTable stubs;
   // Whether an absolute host address outside `code` is the entry of a live fragment; may be empty.
   std::function<bool(std::uint64_t)> is_entry;
