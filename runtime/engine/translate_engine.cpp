@@ -137,7 +137,8 @@ void TranslateEngine::select_mode() {
 
 TranslateEngine::Step TranslateEngine::step() {
   CpuState& state = cpu_.state;
-  if (state.interrupt_shadow != 0) return interpret(1);
+  // The shadow ends, and RF is cleared, with the next instruction.
+  if (state.interrupt_shadow != 0 || (state.system_flags & eflags::kRf) != 0) return interpret(1);
   if (!translator::translatable(state)) return interpret(options_.deterministic ? 1 : kInterpretedBurst);
   select_mode();
   const std::uint32_t eip = state.eip;
