@@ -39,6 +39,7 @@ class InterpretEngine final : public Engine {
         case Stop::halted:
           break;
       }
+      if (retired_ - start >= max_instructions) return leave(StopReason::budget);
     }
   }
 
