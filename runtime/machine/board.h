@@ -51,6 +51,7 @@ class Board final : public Platform {
   [[nodiscard]] std::optional<std::uint32_t> debug_exit_code() const { return debug_exit_code_; }
 
   void receive_serial(std::span<const std::uint8_t> bytes) { uart_.receive(bytes); }
+  [[nodiscard]] std::size_t serial_unread() const { return uart_.unread(); }
   void flush_serial();
   [[nodiscard]] engine::Stats stats() const;
 

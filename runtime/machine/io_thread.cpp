@@ -6,6 +6,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "devices/clock.h"
 
 namespace ringshift::machine {
@@ -13,6 +15,8 @@ namespace {
 
 constexpr std::uint64_t kNever = devices::EventQueue::kNever;
 constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
+// Until a watch that is not wanted is asked again.
+constexpr std::uint64_t kAskAgainNs = 5'000'000;
 
 }  // namespace
 
@@ -54,16 +58,20 @@ void IoThread::loop() {
   while (!stop_.load()) {
     std::uint64_t deadline = deadline_.load();
     std::vector<pollfd> fds{{wake_fd_, POLLIN, 0}};
-    for (const Watch& watch : watches_) fds.push_back({watch.fd, POLLIN, 0});
-
-    timespec timeout{};
+    std::uint64_t wait_ns = kNever;
+    for (const Watch& watch : watches_) {
+      const bool wanted = !watch.wanted || watch.wanted();
+      if (!wanted) wait_ns = kAskAgainNs;
+      fds.push_back({wanted ? watch.fd : -1, POLLIN, 0});
+    }
     if (deadline != kNever) {
       const std::uint64_t now = clock_.now_ns();
-      const std::uint64_t rest = deadline > now ? deadline - now : 0;
-      timeout.tv_sec = static_cast<time_t>(rest / kNsPerSecond);
-      timeout.tv_nsec = static_cast<long>(rest % kNsPerSecond);
+      wait_ns = std::min(wait_ns, deadline > now ? deadline - now : 0);
     }
-    ppoll(fds.data(), fds.size(), deadline == kNever ? nullptr : &timeout, nullptr);
+    timespec timeout{};
+    timeout.tv_sec = static_cast<time_t>(wait_ns / kNsPerSecond);
+    timeout.tv_nsec = static_cast<long>(wait_ns % kNsPerSecond);
+    ppoll(fds.data(), fds.size(), wait_ns == kNever ? nullptr : &timeout, nullptr);
 
     if (fds[0].revents != 0) {
       std::uint64_t count = 0;

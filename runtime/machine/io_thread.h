@@ -17,6 +17,8 @@ class IoThread {
   struct Watch {
     int fd = -1;
     std::function<bool()> on_readable;  // false: watch no longer
+    // Whether to read it now; while it says no, it is asked again every few milliseconds. Empty: always.
+    std::function<bool()> wanted{};
   };
 
   // `on_deadline` is called once for each deadline that passes, in time of `clock`.

@@ -60,7 +60,8 @@ std::string compare_memory(const Machine& a, const Machine& b) {
 
 class Lockstep {
  public:
-  Lockstep(Machine& translated, Machine& interpreted) : a_(translated), b_(interpreted) {}
+  Lockstep(Machine& translated, Machine& interpreted, std::function<bool()> between_steps)
+      : a_(translated), b_(interpreted), between_steps_(std::move(between_steps)) {}
 
   LockstepEnd run() {
     while (!step()) {
@@ -72,6 +73,7 @@ class Lockstep {
  private:
   // True: the run is over.
   bool step() {
+    if (between_steps_ && !between_steps_()) return true;  // the end says: stopped
     const auto end_a = a_.service();
     const auto end_b = b_.service();
     if (end_a || end_b) return finish(end_a, end_b);
@@ -124,12 +126,15 @@ class Lockstep {
 
   Machine& a_;
   Machine& b_;
+  std::function<bool()> between_steps_;
   CpuState before_;
   LockstepEnd result_;
 };
 
 }  // namespace
 
-LockstepEnd run_lockstep(Machine& translated, Machine& interpreted) { return Lockstep(translated, interpreted).run(); }
+LockstepEnd run_lockstep(Machine& translated, Machine& interpreted, std::function<bool()> between_steps) {
+  return Lockstep(translated, interpreted, std::move(between_steps)).run();
+}
 
 }  // namespace ringshift::machine

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "runtime/machine/machine.h"
@@ -19,6 +20,8 @@ struct LockstepEnd {
 // Both machines are fresh, with the same configuration but for the engine: virtual time, and the translator
 // deterministic. Each step runs one fragment or one instruction of `translated`, and as many instructions of
 // `interpreted`; then all registers are compared. Guest memory is compared regularly and at the end.
-LockstepEnd run_lockstep(Machine& translated, Machine& interpreted);
+//
+// `between_steps` is called before each step: the place to give both machines the same input. False stops the run.
+LockstepEnd run_lockstep(Machine& translated, Machine& interpreted, std::function<bool()> between_steps = {});
 
 }  // namespace ringshift::machine

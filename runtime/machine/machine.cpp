@@ -60,7 +60,10 @@ void Machine::post(const std::function<void()>& change) {
 }
 
 void Machine::serial_input(std::span<const std::uint8_t> bytes) {
-  post([&] { input_.insert(input_.end(), bytes.begin(), bytes.end()); });
+  post([&] {
+    input_.insert(input_.end(), bytes.begin(), bytes.end());
+    serial_backlog_.fetch_add(bytes.size(), std::memory_order_relaxed);
+  });
 }
 
 void Machine::request_stop() {
@@ -109,6 +112,7 @@ std::optional<RunEnd> Machine::service() {
     }
   }
   if (!input.empty()) board_->receive_serial(input);
+  serial_backlog_.store(board_->serial_unread(), std::memory_order_relaxed);
   board_->flush_serial();
   if (const auto code = board_->debug_exit_code()) return RunEnd{Reason::debug_exit, *code, {}};
   switch (board_->power_request()) {

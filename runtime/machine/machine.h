@@ -1,6 +1,7 @@
 // A PC: memory, devices, one virtual CPU and the loop that runs it. A value: a process can have several.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -80,6 +81,8 @@ class Machine {
 
   // Any thread.
   void serial_input(std::span<const std::uint8_t> bytes);
+  // Bytes of serial input that the guest had not read when the loop last looked: lets a sender hold back.
+  [[nodiscard]] std::size_t serial_backlog() const { return serial_backlog_.load(std::memory_order_relaxed); }
   void request_stop();
 
   // ---- one slice at a time, for whoever drives the machine itself (lockstep, tests) ------------
@@ -123,6 +126,7 @@ class Machine {
   std::mutex mutex_;
   std::condition_variable posted_;
   std::vector<std::uint8_t> input_;
+  std::atomic<std::size_t> serial_backlog_{0};
   bool stop_ = false;
   bool anything_posted_ = false;
 };
