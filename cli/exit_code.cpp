@@ -2,13 +2,14 @@
 
 namespace ringshift::cli {
 
-int exit_code(const machine::RunEnd& end) {
+int exit_code(const machine::RunEnd& end, std::optional<int> stopped) {
   using Reason = machine::RunEnd::Reason;
   switch (end.reason) {
     case Reason::powered_off:
     case Reason::reset:
-    case Reason::stopped:
       return 0;
+    case Reason::stopped:
+      return stopped.value_or(0);
     case Reason::debug_exit:
       return static_cast<int>(((end.code << 1) | 1) & 0xFF);
     case Reason::triple_fault:

@@ -1,18 +1,41 @@
 // The ringshift command: finds out what is asked for and has it done.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iostream>
 #include <string>
+#include <vector>
 
 #include "cli/exit_code.h"
 #include "cli/message.h"
+#include "cli/qemu_arguments.h"
 #include "cli/run_command.h"
 #include "cli/run_options.h"
 
 namespace ringshift::cli {
 namespace {
 
+// Files opened later must not take the place of a closed standard stream.
+void open_standard_streams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    // Standard output cannot be written then, and says so.
+    if (fcntl(fd, F_GETFD) < 0) open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
 int main(int argc, char** argv) {
+  open_standard_streams();
+  std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  if (!arguments.empty() && arguments.front() == "run") {
+    auto rewritten = rewrite_arguments(std::span(arguments).subspan(1));
+    if (const auto* error = std::get_if<std::string>(&rewritten)) return bad_usage(*error);
+    arguments = std::get<0>(std::move(rewritten));
+    arguments.insert(arguments.begin(), "run");
+  }
+
   CLI::App app("Runs 32-bit x86 guests on x86-64 Linux by binary translation", "ringshift");
   const std::string version = "ringshift " RINGSHIFT_VERSION;
   app.set_version_flag("--version", version);
@@ -24,19 +47,17 @@ int main(int argc, char** argv) {
   add_run_options(*run_app, text);
 
   try {
-    app.parse(argc, argv);
+    std::ranges::reverse(arguments);  // what parse() wants
+    app.parse(arguments);
   } catch (const CLI::Success& asked) {  // --help, --version
-    return app.exit(asked);
+    app.exit(asked);
+    return std::cout.flush() ? 0 : kExitHostError;
   } catch (const CLI::ParseError& error) {
-    say(fmt::format("{} (see ringshift --help)", error.what()));
-    return kExitUsage;
+    return bad_usage(fmt::format("{} (see ringshift --help)", error.what()));
   }
 
   const auto options = check_run_options(text);
-  if (const auto* error = std::get_if<std::string>(&options)) {
-    say(*error);
-    return kExitUsage;
-  }
+  if (const auto* error = std::get_if<std::string>(&options)) return bad_usage(*error);
   return run(std::get<RunOptions>(options));
 }
 

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "cli/exit_code.h"
+
 namespace ringshift::cli {
 
 void say(std::string_view text) {
@@ -13,6 +15,16 @@ void say(std::string_view text) {
   line += '\n';
   // One write, so that lines of several processes or threads do not mix.
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+int bad_usage(std::string_view text) {
+  std::string line(text);
+  for (char& c : line) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code < 0x20 || code == 0x7F) c = code == '\n' ? ' ' : '?';
+  }
+  say(line);
+  return kExitUsage;
 }
 
 }  // namespace ringshift::cli

@@ -1,18 +1,15 @@
 #include "cli/run_command.h"
 
-#include <unistd.h>
-
-#include <cerrno>
-#include <csignal>
 #include <memory>
 #include <utility>
 
 #include "cli/exit_code.h"
 #include "cli/files.h"
+#include "cli/host_side.h"
+#include "cli/lockstep_run.h"
 #include "cli/message.h"
 #include "cli/stats_table.h"
 #include "examples/embedded.h"
-#include "runtime/machine/lockstep.h"
 
 namespace ringshift::cli {
 namespace {
@@ -31,7 +28,6 @@ MachineConfig machine_config(const RunOptions& options) {
   config.debug_exit = options.debug_exit;
   config.command_line = options.append;
   config.log = say;
-  if (options.timeout_ns) config.timeout_ns = *options.timeout_ns;
   return config;
 }
 
@@ -53,69 +49,41 @@ std::optional<std::string> load_images(const RunOptions& options, MachineConfig&
   return std::nullopt;
 }
 
-void write_all(std::span<const std::uint8_t> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return;
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
+GuestSide guest_side(Machine& machine) {
+  GuestSide guest;
+  guest.input = [&machine](std::span<const std::uint8_t> bytes) { machine.serial_input(bytes); };
+  guest.wants_input = [&machine] {
+    constexpr std::size_t kEnough = 65536;
+    if (machine.serial_backlog() < kEnough) return true;
+    machine.serial_input({});  // makes it look again
+    return false;
+  };
+  guest.stop = [&machine] { machine.request_stop(); };
+  return guest;
 }
 
-int run_lockstep(MachineConfig config, bool stats) {
-  config.virtual_time = true;
-  config.translate.deterministic = true;
-  config.translate.count_retired = true;
-  MachineConfig second = config;
-  second.engine = machine::EngineKind::interpret;
-  second.serial_output = nullptr;
-  auto translated = Machine::create(std::move(config));
-  if (const auto* error = std::get_if<std::string>(&translated)) {
-    say(*error);
-    return kExitUsage;
-  }
-  auto interpreted = Machine::create(std::move(second));
-  if (const auto* error = std::get_if<std::string>(&interpreted)) {
-    say(*error);
-    return kExitUsage;
-  }
-  Machine& a = *std::get<0>(translated);
-  Machine& b = *std::get<0>(interpreted);
-  const auto result = machine::run_lockstep(a, b);
-  if (stats) {
-    say(stats_table("lockstep", {{"steps", result.steps}, {"instructions", result.instructions}}));
-    say(stats_table("translated machine", a.stats()));
-    say(stats_table("interpreted machine", b.stats()));
-  }
-  if (result.differs) {
-    say("the engines differ " + result.difference);
-    return kExitDifference;
-  }
-  if (!result.end.message.empty()) say(result.end.message);
-  return exit_code(result.end);
+int run_one(MachineConfig config, HostSide& host, bool stats) {
+  auto created = Machine::create(std::move(config));
+  if (const auto* error = std::get_if<std::string>(&created)) return bad_usage(*error);
+  Machine& machine = *std::get<0>(created);
+  const RunEnd end = machine.run(host.start(guest_side(machine)));
+  host.finish();
+  if (stats) say(stats_table("statistics", machine.stats()));
+  if (!end.message.empty()) say(end.message);
+  return exit_code(end, host.stopped());
 }
 
 }  // namespace
 
 int run(const RunOptions& options) {
-  std::signal(SIGPIPE, SIG_IGN);
   MachineConfig config = machine_config(options);
-  if (const auto error = load_images(options, config)) {
-    say(*error);
-    return kExitUsage;
-  }
-  config.serial_output = write_all;
-  if (options.engine == EngineChoice::lockstep) return run_lockstep(std::move(config), options.stats);
-  auto created = Machine::create(std::move(config));
-  if (const auto* error = std::get_if<std::string>(&created)) {
-    say(*error);
-    return kExitUsage;
-  }
-  Machine& machine = *std::get<0>(created);
-  const RunEnd end = machine.run();
-  if (options.stats) say(stats_table("statistics", machine.stats()));
-  if (!end.message.empty()) say(end.message);
-  return exit_code(end);
+  if (const auto error = load_images(options, config)) return bad_usage(*error);
+  auto created = HostSide::create(options);
+  if (const auto* error = std::get_if<std::string>(&created)) return bad_usage(*error);
+  HostSide& host = *std::get<0>(created);
+  config.serial_output = [&host](std::span<const std::uint8_t> bytes) { host.output(bytes); };
+  if (options.engine == EngineChoice::lockstep) return run_lockstep(std::move(config), host, options.stats);
+  return run_one(std::move(config), host, options.stats);
 }
 
 }  // namespace ringshift::cli

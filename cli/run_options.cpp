@@ -139,11 +139,11 @@ void add_run_options(CLI::App& app, RunText& text) {
   app.add_flag("--no-reboot", text.no_reboot, "End the run when the guest resets, instead of booting again");
   app.add_flag("--stats", text.stats, "Print statistics at the end");
   app.add_flag("--verify", text.verify, "Check all translated code before it runs");
-  auto* debug_exit = app.add_option("--debug-exit", text.debug_exit_ports,
-                                    "A port that ends the run with exit status (value << 1) | 1 "
-                                    "[iobase=0x501,iosize=4]");
-  debug_exit->type_name("PORTS")->expected(0, 1)->trigger_on_parse();
-  debug_exit->each([&text](const std::string&) { text.debug_exit = true; });
+  app.add_option("--debug-exit", text.debug_exit_ports,
+                 "A port that ends the run with exit status (value << 1) | 1 [iobase=0x501,iosize=4]")
+      ->type_name("PORTS")
+      ->expected(0, 1);
+  app.callback([&app, &text] { text.debug_exit = app.count("--debug-exit") != 0; });
 
   const std::string later = "Not supported yet";
   app.add_option("--cpus", text.cpus, "Virtual CPUs: 1")->type_name("N")->group(later);

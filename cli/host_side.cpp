@@ -1,0 +1,138 @@
+#include "cli/host_side.h"
+
+#include <fmt/format.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "cli/exit_code.h"
+#include "cli/message.h"
+
+namespace ringshift::cli {
+namespace {
+
+constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
+// A machine that was asked to stop does so within milliseconds. One that does not is abandoned.
+constexpr std::uint64_t kPatienceNs = 10 * kNsPerSecond;
+
+void arm(int timer, std::uint64_t ns) {
+  itimerspec when{};
+  when.it_value.tv_sec = static_cast<time_t>(ns / kNsPerSecond);
+  when.it_value.tv_nsec = static_cast<long>(ns % kNsPerSecond);
+  timerfd_settime(timer, 0, &when, nullptr);
+}
+
+}  // namespace
+
+std::variant<std::unique_ptr<HostSide>, std::string> HostSide::create(const RunOptions& options) {
+  auto serial = SerialLink::open(options.serial);
+  if (auto* error = std::get_if<std::string>(&serial)) return std::move(*error);
+  return std::unique_ptr<HostSide>(new HostSide(options, std::get<SerialLink>(std::move(serial))));
+}
+
+HostSide::HostSide(const RunOptions& options, SerialLink serial)
+    : serial_(std::move(serial)),
+      timeout_ns_(options.timeout_ns),
+      timeout_fd_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
+      watchdog_fd_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {
+  std::signal(SIGPIPE, SIG_IGN);  // a failing write says so
+}
+
+HostSide::~HostSide() {
+  close(timeout_fd_);
+  close(watchdog_fd_);
+}
+
+void HostSide::output(std::span<const std::uint8_t> bytes) {
+  if (const auto error = serial_.write(bytes, stop_.fd())) {
+    say(*error);
+    stop_.ask(kExitHostError);
+  }
+}
+
+std::vector<machine::IoThread::Watch> HostSide::start(GuestSide guest) {
+  guest_ = std::move(guest);
+  stop_.on_asked([this] {
+    arm(watchdog_fd_, kPatienceNs);
+    guest_.stop();
+  });
+  std::vector<machine::IoThread::Watch> watches;
+  watches.push_back({signals_.fd(), [this] { return read_signals(); }});
+  watches.push_back({timeout_fd_, [this] {
+                       stop_.ask(kExitTimeout);
+                       return false;
+                     }});
+  watches.push_back({watchdog_fd_, [this]() -> bool { abandon(*stop_.status()); }});
+  if (serial_.input() >= 0) {
+    watches.push_back({serial_.input(), [this] { return read_input(); }, [this] { return guest_.wants_input(); }});
+  }
+  if (serial_.input() == STDIN_FILENO) terminal_ = Terminal::open(STDIN_FILENO);
+  if (terminal_) terminal_->make_raw();
+  if (timeout_ns_) arm(timeout_fd_, *timeout_ns_);
+  return watches;
+}
+
+void HostSide::finish() { terminal_.reset(); }
+
+bool HostSide::read_input() {
+  std::array<std::uint8_t, 4096> buffer{};
+  const ssize_t got = ::read(serial_.input(), buffer.data(), buffer.size());
+  if (got < 0) return errno == EINTR || errno == EAGAIN;
+  if (got == 0) return false;
+  const std::span<const std::uint8_t> bytes(buffer.data(), static_cast<std::size_t>(got));
+  if (!terminal_) {
+    guest_.input(bytes);
+    return true;
+  }
+  const auto typed = filter_.feed(bytes);
+  if (!typed.bytes.empty()) guest_.input(typed.bytes);
+  for (const auto command : typed.commands) handle_command(command);
+  return true;
+}
+
+void HostSide::handle_command(EscapeFilter::Command command) {
+  switch (command) {
+    case EscapeFilter::Command::quit:
+      stop_.ask(0);
+      break;
+    case EscapeFilter::Command::suspend:
+      kill(0, SIGTSTP);  // the whole job, which is us too
+      break;
+    case EscapeFilter::Command::help:
+      say("Ctrl-a x quits, Ctrl-a z suspends, Ctrl-a Ctrl-a sends Ctrl-a");
+      break;
+  }
+}
+
+bool HostSide::read_signals() {
+  while (const auto number = signals_.next()) handle_signal(*number);
+  return true;
+}
+
+void HostSide::handle_signal(int number) {
+  if (number == SIGTSTP) {
+    if (terminal_) terminal_->restore();
+    kill(getpid(), SIGSTOP);
+    return;
+  }
+  if (number == SIGCONT) {
+    if (terminal_ && terminal_->in_foreground()) terminal_->make_raw();
+    return;
+  }
+  // The second one is for a run that does not react to the first.
+  if (stop_.status()) abandon(kExitSignal + number);
+  stop_.ask(kExitSignal + number);
+}
+
+void HostSide::abandon(int exit_status) {
+  if (terminal_) terminal_->restore();
+  say("the guest does not stop; abandoned");
+  _exit(exit_status);
+}
+
+}  // namespace ringshift::cli

@@ -1,0 +1,69 @@
+// What surrounds a run on the host: the serial port's other end, the terminal, signals, the time limit.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "cli/escape_filter.h"
+#include "cli/host_signals.h"
+#include "cli/run_options.h"
+#include "cli/serial_link.h"
+#include "cli/stop.h"
+#include "cli/terminal.h"
+#include "runtime/machine/io_thread.h"
+
+namespace ringshift::cli {
+
+// What the host does to the guest; called on the I/O thread.
+struct GuestSide {
+  std::function<void(std::span<const std::uint8_t>)> input;
+  // Whether it has room for more input.
+  std::function<bool()> wants_input;
+  std::function<void()> stop;
+};
+
+class HostSide {
+ public:
+  // The error is one readable line.
+  static std::variant<std::unique_ptr<HostSide>, std::string> create(const RunOptions& options);
+  ~HostSide();
+  HostSide(const HostSide&) = delete;
+  HostSide& operator=(const HostSide&) = delete;
+
+  // The guest's serial output, on the thread that runs it. If nobody takes it any more, the run is stopped.
+  void output(std::span<const std::uint8_t> bytes);
+  // From now on a terminal is raw and the time limit runs. The watches refer to this object; they are for one IoThread,
+  // which must end before this does.
+  std::vector<machine::IoThread::Watch> start(GuestSide guest);
+  // The terminal as it was before. The I/O thread must have ended.
+  void finish();
+
+  // Why the run was stopped from here, as an exit status.
+  [[nodiscard]] std::optional<int> stopped() const { return stop_.status(); }
+
+ private:
+  HostSide(const RunOptions& options, SerialLink serial);
+  bool read_input();
+  bool read_signals();
+  void handle_signal(int number);
+  void handle_command(EscapeFilter::Command command);
+  [[noreturn]] void abandon(int exit_status);
+
+  SerialLink serial_;
+  Stop stop_;
+  std::optional<std::uint64_t> timeout_ns_;
+  HostSignals signals_;
+  std::unique_ptr<Terminal> terminal_;
+  EscapeFilter filter_;
+  GuestSide guest_;
+  int timeout_fd_ = -1;   // time is up
+  int watchdog_fd_ = -1;  // a run that was asked to stop has not
+};
+
+}  // namespace ringshift::cli
