@@ -32,6 +32,7 @@
 //   interrupt     r8d = eip of the next instruction                  -> something is pending (after sti, popf)
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace ringshift::abi {
@@ -46,6 +47,7 @@ enum class Exit : std::uint32_t {
   fp_fault,
   kicked
 };
+inline constexpr std::size_t kExitCount = 8;
 
 // Absolute host addresses of the runtime's stubs, within 2 GiB of all fragments. Each is jumped to.
 struct StubTable {

@@ -1,6 +1,8 @@
 #include "runtime/engine/fragments.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <utility>
 
 namespace ringshift::engine {
@@ -49,6 +51,26 @@ void FragmentTable::link(std::uint32_t number, FragmentId to) {
   patch(s, records_[to].host_offset);
 }
 
+bool FragmentTable::link_to_lookup(std::uint32_t number, std::uint32_t lookup) {
+  const Site& s = sites_[number];
+  std::uint32_t& thunk = lookups_[s.target];
+  if (thunk == 0) {
+    // mov r8d, target; jmp lookup
+    constexpr std::uint32_t kSize = 11;
+    const std::uint32_t at = cache_.peek(0, kSize);
+    if (at == 0) return false;
+    std::array<std::uint8_t, kSize> code{0x41, 0xB8, 0, 0, 0, 0, 0xE9};
+    const std::uint32_t displacement = lookup - (at + kSize);
+    std::memcpy(&code[2], &s.target, 4);
+    std::memcpy(&code[7], &displacement, 4);
+    cache_.write(at, code);
+    cache_.commit(at, kSize);
+    thunk = at;
+  }
+  patch(s, thunk);
+  return true;
+}
+
 void FragmentTable::forget_on_page(mmu::PhysAddr page, FragmentId id) {
   const auto found = by_page_.find(page);
   if (found == by_page_.end()) return;
@@ -83,6 +105,7 @@ void FragmentTable::clear() {
   sites_.clear();
   by_key_.clear();
   by_page_.clear();
+  lookups_.clear();
 }
 
 }  // namespace ringshift::engine

@@ -58,6 +58,9 @@ class FragmentTable {
   // Takes over a fragment that stands at `record.host_offset` in the cache.
   FragmentId add(Record record, std::span<const translator::DirectExit> exits);
   void link(std::uint32_t site, FragmentId to);
+  // Makes the site go through the jump table without leaving the cache, for a target whose fragment may be
+  // replaced unseen. `lookup` is the stub's cache offset. False: no room.
+  bool link_to_lookup(std::uint32_t site, std::uint32_t lookup);
   // Unlinks a fragment from everything that jumps to it; nobody finds it any more.
   void kill(FragmentId id);
   // Live fragments with guest bytes on a physical page.
@@ -76,6 +79,7 @@ class FragmentTable {
   std::vector<Site> sites_;
   std::unordered_map<std::uint64_t, FragmentId> by_key_;
   std::unordered_map<mmu::PhysAddr, std::vector<FragmentId>> by_page_;
+  std::unordered_map<std::uint32_t, std::uint32_t> lookups_;  // eip to the cache offset of its way to the lookup
 };
 
 }  // namespace ringshift::engine

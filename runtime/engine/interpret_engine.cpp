@@ -6,8 +6,6 @@
 namespace ringshift::engine {
 namespace {
 
-constexpr std::uint8_t kServiceRequested = 2;  // bit of CpuState::pending
-
 class InterpretEngine final : public Engine {
  public:
   explicit InterpretEngine(Cpu& cpu) : cpu_(cpu), interpreter_(cpu) {}
@@ -18,8 +16,8 @@ class InterpretEngine final : public Engine {
     const auto leave = [&](StopReason reason) { return RunOutcome{reason, retired_ - start}; };
     for (;;) {
       if (state.pending != 0) {
-        if ((state.pending & kServiceRequested) != 0) {
-          __atomic_fetch_and(&state.pending, static_cast<std::uint8_t>(~kServiceRequested), __ATOMIC_SEQ_CST);
+        if ((state.pending & kStopRequest) != 0) {
+          __atomic_fetch_and(&state.pending, static_cast<std::uint8_t>(~kStopRequest), __ATOMIC_SEQ_CST);
           return leave(StopReason::service);
         }
         if (interruptible(state) && cpu_.platform.interrupt_pending()) {
@@ -43,7 +41,7 @@ class InterpretEngine final : public Engine {
     }
   }
 
-  void kick() override { __atomic_fetch_or(&cpu_.state.pending, kServiceRequested, __ATOMIC_SEQ_CST); }
+  void kick() override { __atomic_fetch_or(&cpu_.state.pending, kStopRequest, __ATOMIC_SEQ_CST); }
 
   [[nodiscard]] Stats stats() const override {
     const mmu::MmuStats& m = cpu_.mmu.stats();

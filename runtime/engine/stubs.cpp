@@ -34,6 +34,12 @@ void emit_lookup(Assembler& a) {
 }
 
 void emit_enter(Assembler& a) {
+  // A kick that came since the dispatcher looked; a later one finds execution in the cache.
+  const Label go = a.newLabel();
+  a.test(byte_ptr(rdi, static_cast<int32_t>(offsetof(CpuState, pending))), kStopRequest);
+  a.jz(go);
+  a.ret();
+  a.bind(go);
   for (const Gp& reg : kCalleeSaved) a.push(reg);
   a.mov(r15, rdi);
   a.mov(r11, rsi);

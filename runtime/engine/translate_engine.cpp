@@ -2,18 +2,19 @@
 // for eip; run it; act on how it was left.
 #include "runtime/engine/translate_engine.h"
 
+#include <fmt/format.h>
 #include <x86intrin.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
+#include <string_view>
 
 #include "runtime/semantics/events.h"
 #include "runtime/semantics/fp_state.h"
 
 namespace ringshift::engine {
 namespace {
-
-constexpr std::uint8_t kServiceRequested = 2;  // bit of CpuState::pending
 
 // Modes that are not translated run this many instructions between looks at the mode.
 constexpr std::uint64_t kInterpretedBurst = 32;
@@ -22,6 +23,10 @@ mmu::View view_for(const CpuState& state) {
   if (state.cpl() == 3) return mmu::View::user;
   return (state.cr0 & cr0::kWp) != 0 ? mmu::View::supervisor : mmu::View::supervisor_no_wp;
 }
+
+// In the order of abi::Exit.
+constexpr std::array<std::string_view, abi::kExitCount> kExitNames{
+    "none", "direct", "miss", "interpret", "interrupt", "memory fault", "floating-point fault", "kicked"};
 
 class CycleTimer {
  public:
@@ -77,7 +82,7 @@ TranslateEngine::~TranslateEngine() {
 }
 
 void TranslateEngine::kick() {
-  __atomic_fetch_or(&cpu_.state.pending, kServiceRequested, __ATOMIC_SEQ_CST);
+  __atomic_fetch_or(&cpu_.state.pending, kStopRequest, __ATOMIC_SEQ_CST);
   if (running_) pthread_kill(thread_, kick_signal());
 }
 
@@ -95,8 +100,8 @@ RunOutcome TranslateEngine::run(std::uint64_t max_instructions) {
   };
   for (;;) {
     if (state.pending != 0) {
-      if ((state.pending & kServiceRequested) != 0) {
-        __atomic_fetch_and(&state.pending, static_cast<std::uint8_t>(~kServiceRequested), __ATOMIC_SEQ_CST);
+      if ((state.pending & kStopRequest) != 0) {
+        __atomic_fetch_and(&state.pending, static_cast<std::uint8_t>(~kStopRequest), __ATOMIC_SEQ_CST);
         return leave(StopReason::service);
       }
       if (interruptible(state) && !deliver_pending_interrupt()) return leave(StopReason::shutdown);
@@ -156,13 +161,21 @@ TranslateEngine::Step TranslateEngine::step() {
   if (has_last_site_) {
     has_last_site_ = false;
     const Site& site = fragments_->site(last_site_);
-    if (!options_.deterministic && site.same_page && site.target == eip && record.second_page == 0 &&
-        (*fragments_)[site.from].live) {
-      fragments_->link(last_site_, id);
-      ++stats_.links;
+    if (!options_.deterministic && site.same_page && site.target == eip && (*fragments_)[site.from].live) {
+      link(last_site_, id);
     }
   }
   return enter(id);
+}
+
+void TranslateEngine::link(std::uint32_t site, FragmentId to) {
+  if ((*fragments_)[to].second_page == 0) {
+    fragments_->link(site, to);
+    ++stats_.links;
+  } else if (fragments_->link_to_lookup(site, static_cast<std::uint32_t>(stubs_.table.lookup - cache_->base()))) {
+    // The second page can be mapped elsewhere while the first one stays.
+    ++stats_.links;
+  }
 }
 
 TranslateEngine::Step TranslateEngine::enter(FragmentId id) {
@@ -175,6 +188,7 @@ TranslateEngine::Step TranslateEngine::enter(FragmentId id) {
   const std::uint64_t before = host.retired;
   stubs_.enter(&state, cache_->base() + (*fragments_)[id].host_offset);
   fp_scrub_pointers(state);
+  ++stats_.exits[host.exit_reason];
   switch (static_cast<abi::Exit>(host.exit_reason)) {
     case abi::Exit::direct:
       last_site_ = host.exit_site;
@@ -198,6 +212,7 @@ TranslateEngine::Step TranslateEngine::interpret(std::uint64_t instructions) {
   const CycleTimer timer(stats_.interpret_cycles);
   has_last_site_ = false;
   const RunResult result = interpreter_.run(instructions);
+  if (instructions == 1) ++stats_.callouts[static_cast<std::size_t>(result.last)];
   interpreted_retired_ += result.retired;
   stats_.interpreted += result.retired;
   return result.stop == Stop::shutdown ? Step::shutdown : Step::ran;
@@ -206,7 +221,7 @@ TranslateEngine::Step TranslateEngine::interpret(std::uint64_t instructions) {
 Stats TranslateEngine::stats() const {
   const mmu::WindowStats& w = windows_.stats();
   const mmu::MmuStats& m = cpu_.mmu.stats();
-  return {
+  Stats stats{
       {"instructions retired", retired()},
       {"instructions retired by callouts", stats_.interpreted},
       {"fragments", stats_.fragments},
@@ -237,6 +252,14 @@ Stats TranslateEngine::stats() const {
       {"megacycles translating", stats_.translate_cycles / 1'000'000},
       {"megacycles in callouts", stats_.interpret_cycles / 1'000'000},
   };
+  for (std::size_t i = 0; i < kExitNames.size(); ++i) {
+    stats.push_back({fmt::format("exits: {}", kExitNames[i]), stats_.exits[i]});
+  }
+  for (std::size_t i = 0; i < stats_.callouts.size(); ++i) {
+    if (stats_.callouts[i] == 0) continue;
+    stats.push_back({fmt::format("callouts: {}", isa::row(static_cast<isa::Op>(i)).name), stats_.callouts[i]});
+  }
+  return stats;
 }
 
 }  // namespace ringshift::engine

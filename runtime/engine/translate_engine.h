@@ -49,6 +49,8 @@ struct TranslateStats {
   std::uint64_t translate_cycles = 0;
   std::uint64_t interpret_cycles = 0;
   std::uint64_t run_cycles = 0;
+  std::array<std::uint64_t, abi::kExitCount> exits{};
+  std::array<std::uint64_t, isa::kOpCount> callouts{};  // single instructions interpreted
 };
 
 class TranslateEngine final : public Engine,
@@ -74,6 +76,7 @@ class TranslateEngine final : public Engine,
   };
   Step step();
   Step enter(FragmentId id);
+  void link(std::uint32_t site, FragmentId to);
   Step interpret(std::uint64_t instructions);
   void select_mode();
   bool deliver_pending_interrupt();

@@ -12,7 +12,6 @@
 namespace ringshift::machine {
 namespace {
 
-constexpr std::uint8_t kInterruptPin = 1;  // bit of CpuState::pending
 constexpr std::size_t kFlushAt = 1024;
 // What the guest's real-time clock shows at the start of a run in virtual time: 2025-01-01, 00:00.
 constexpr std::int64_t kVirtualEpoch = 1'735'689'600;
@@ -195,9 +194,9 @@ void Board::report(const char* message) {
 void Board::set_interrupt_pin(bool asserted) {
   // Other threads set other bits.
   if (asserted) {
-    __atomic_fetch_or(&state_.pending, kInterruptPin, __ATOMIC_SEQ_CST);
+    __atomic_fetch_or(&state_.pending, kInterruptWaiting, __ATOMIC_SEQ_CST);
   } else {
-    __atomic_fetch_and(&state_.pending, static_cast<std::uint8_t>(~kInterruptPin), __ATOMIC_SEQ_CST);
+    __atomic_fetch_and(&state_.pending, static_cast<std::uint8_t>(~kInterruptWaiting), __ATOMIC_SEQ_CST);
   }
 }
 

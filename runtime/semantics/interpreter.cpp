@@ -295,10 +295,10 @@ RunResult Interpreter::Impl::run(std::uint64_t max_instructions) {
     const bool attended = needs_attention(s);
     Attention attention;
     if (attended) [[unlikely]] {
-      if (dispatcher_needed(s)) return {Stop::pending, result.retired};
-      if (s.halted != 0) return {Stop::halted, result.retired};
+      if (dispatcher_needed(s)) return result.with(Stop::pending);
+      if (s.halted != 0) return result.with(Stop::halted);
       if (breakpoints_armed(s) && instruction_breakpoint(cpu)) {
-        if (!deliver()) return {Stop::shutdown, result.retired};
+        if (!deliver()) return result.with(Stop::shutdown);
         continue;
       }
       attention = begin_attended();
@@ -306,10 +306,11 @@ RunResult Interpreter::Impl::run(std::uint64_t max_instructions) {
 
     const Entry* entry = fetch();
     if (entry == nullptr) [[unlikely]] {
-      if (!deliver()) return {Stop::shutdown, result.retired};
+      if (!deliver()) return result.with(Stop::shutdown);
       continue;
     }
     const Flow flow = entry->handler(cpu, entry->insn);
+    result.last = entry->insn.op;
     if (entry->may_change_mode) span = 0;
     switch (flow) {
       case Flow::next:
@@ -327,19 +328,19 @@ RunResult Interpreter::Impl::run(std::uint64_t max_instructions) {
         ++result.retired;
         break;
       case Flow::fault:
-        if (!deliver()) return {Stop::shutdown, result.retired};
+        if (!deliver()) return result.with(Stop::shutdown);
         continue;
       case Flow::shutdown:
-        return {Stop::shutdown, result.retired};
+        return result.with(Stop::shutdown);
     }
     if (attended) [[unlikely]] {
       if (flow != Flow::repeat) end_resume(attention, entry->insn.op);
       if (attention.single_step && single_step_trap(cpu)) {
         s.halted = 0;  // the trap is delivered instead of waiting
-        if (!deliver()) return {Stop::shutdown, result.retired};
+        if (!deliver()) return result.with(Stop::shutdown);
       }
     }
-    if (flow == Flow::halt && s.halted != 0) return {Stop::halted, result.retired};
+    if (flow == Flow::halt && s.halted != 0) return result.with(Stop::halted);
   }
   return result;
 }

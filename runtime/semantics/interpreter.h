@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "runtime/semantics/cpu.h"
+#include "translator/isa/op.h"
 
 namespace ringshift {
 
@@ -18,6 +19,9 @@ enum class Stop : std::uint8_t {
 struct RunResult {
   Stop stop = Stop::budget;
   std::uint64_t retired = 0;  // instructions completed (a rep string instruction counts once; a fault does not count)
+  isa::Op last = isa::Op::invalid;  // what was executed last, if anything
+
+  [[nodiscard]] RunResult with(Stop why) const { return {why, retired, last}; }
 };
 
 // Decodes with a cache of decoded instructions (kept coherent through CodePages), executes, delivers
