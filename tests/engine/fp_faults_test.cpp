@@ -1,7 +1,7 @@
 // When x87, MMX and SSE instructions fault instead of running (SDM vol. 3, 2.5, 12.1, 13.1; vol. 1, 8.7, 11.5).
 #include <gtest/gtest.h>
 
-#include "fp_lab.h"
+#include "tests/engine/fp_lab.h"
 
 namespace ringshift::test {
 namespace {

@@ -1,8 +1,8 @@
 // Memory images of the floating-point state, and the operands that need more than the host's instruction.
 #include <gtest/gtest.h>
 
-#include "fp_lab.h"
 #include "runtime/semantics/host_thunk.h"
+#include "tests/engine/fp_lab.h"
 
 namespace ringshift::test {
 namespace {

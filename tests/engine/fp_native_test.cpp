@@ -1,6 +1,6 @@
 // Every x87, MMX, SSE and host integer instruction that the decoder accepts, with random operands, against
 // the host CPU in 32-bit mode: results, flags, status words, memory and exceptions.
-#include "fp_native.h"
+#include "tests/engine/fp_native.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <map>
 #include <random>
 
-#include "fp_lab.h"
+#include "tests/engine/fp_lab.h"
 
 namespace ringshift::test {
 namespace {
