@@ -12,6 +12,7 @@
 
 #include "runtime/semantics/events.h"
 #include "runtime/semantics/fp_state.h"
+#include "translator/isa/row.h"
 
 namespace ringshift::engine {
 namespace {
