@@ -16,9 +16,13 @@ constexpr unsigned kGroup = 8;
 // A large page with more runs of code and data than this is mapped around the fault only.
 constexpr unsigned kMaxRuns = 16;
 constexpr unsigned kMinChunk = 64;
-// Runs up to this length are entered into the host's page tables at once. Longer ones are not: that would
-// allocate memory which the guest has never touched.
-constexpr std::uint32_t kPopulateLimit = 16;
+
+// Enters the page into the host's page tables, and with it those around it of the same mapping that have memory
+// (the kernel's own fault-around, up to 64 KiB). A read does for writes too: the mapping is shared. Cheaper than
+// MAP_POPULATE, and it allocates no memory for pages that the guest has never touched.
+void touch(const Window& window, Linear linear) {
+  static_cast<void>(*static_cast<const volatile std::uint8_t*>(window.base() + linear));
+}
 
 std::uint32_t frame_of(PhysAddr address) { return static_cast<std::uint32_t>(address >> kPageShift); }
 
@@ -134,7 +138,7 @@ bool fill_group(WindowContext& context, Window& window, Slot& slot, std::uint32_
            group[end].file_offset == group[end - 1].file_offset + kPageSize) {
       ++end;
     }
-    const MapRun run{base_page + j, end - j, group[j].frame, group[j].file_offset, group[j].writable, true};
+    const MapRun run{base_page + j, end - j, group[j].frame, group[j].file_offset, group[j].writable};
     const bool ok = all_mapped(slot, base + j, base + end) ? window.protect(context, run.first, run.pages, run.writable)
                                                            : window.map(context, run);
     if (!ok) return false;
@@ -174,8 +178,7 @@ bool fill_runs(WindowContext& context, Window& window, Slot& slot, std::uint32_t
     if (!all_mapped(slot, i, stop)) {
       const std::uint32_t frame = slot.base_frame + i;
       ok = window.map(context, {slot_first + i, stop - i, frame,
-                                extent.file_offset + ((PhysAddr{frame} << kPageShift) - extent.first), write,
-                                stop - i <= kPopulateLimit});
+                                extent.file_offset + ((PhysAddr{frame} << kPageShift) - extent.first), write});
     } else if (write && !all_writable(slot, i, stop)) {
       ok = window.protect(context, slot_first + i, stop - i, true);
     }
@@ -229,6 +232,7 @@ FillResult fill_window(WindowContext& context, Window& window, Linear linear, Ac
     host_refused = true;
     return emulate;
   }
+  if (access != Access::fetch) touch(window, linear);
   ++context.stats.fills;
   return {Fill::mapped, 0, found.address};
 }

@@ -2,27 +2,43 @@
 
 #include <sys/mman.h>
 
+#include <array>
 #include <utility>
 
 namespace ringshift::mmu {
 namespace {
 
-constexpr int kReserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+// Where windows are looked for, and how many lie in an area. The first is free in any ordinary process, and under
+// AddressSanitizer; ThreadSanitizer leaves only the second.
+struct Area {
+  std::uint64_t first;
+  unsigned windows;
+};
+constexpr std::array kAreas{Area{0x2000'0000'0000, 512}, Area{0x10'0000'0000, 48}};
+constexpr std::uint64_t kStride = 2 * kWindowBytes;
+
+// The guards mark a window as taken, for other pools of this process too.
+bool take(std::uint64_t base) {
+  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+  constexpr std::uint64_t kTotal = kWindowBytes + 2 * kGuardBytes;
+  auto* wanted = reinterpret_cast<std::uint8_t*>(base - kGuardBytes);
+  void* got = mmap(wanted, kTotal, PROT_NONE, kFlags, -1, 0);
+  if (got == MAP_FAILED) return false;
+  if (got == wanted && munmap(wanted + kGuardBytes, kWindowBytes) == 0) return true;
+  munmap(got, kTotal);
+  return false;
+}
 
 }  // namespace
 
 std::optional<Reservation> Reservation::create() {
-  // Twice the size always contains an aligned window with its guards; the rest is given back.
-  constexpr std::uint64_t kTotal = 2 * kWindowBytes + 2 * kGuardBytes;
-  void* area = mmap(nullptr, kTotal, PROT_NONE, kReserve, -1, 0);
-  if (area == MAP_FAILED) return std::nullopt;
-  auto* start = static_cast<std::uint8_t*>(area);
-  const std::uint64_t misfit = (reinterpret_cast<std::uintptr_t>(start) + kGuardBytes) % kWindowBytes;
-  std::uint8_t* base = start + kGuardBytes + (misfit == 0 ? 0 : kWindowBytes - misfit);
-  std::uint8_t* end = base + kWindowBytes + kGuardBytes;
-  if (base - kGuardBytes != start) munmap(start, static_cast<std::size_t>(base - kGuardBytes - start));
-  if (end != start + kTotal) munmap(end, static_cast<std::size_t>(start + kTotal - end));
-  return Reservation(base);
+  for (const Area& area : kAreas) {
+    for (unsigned i = 0; i < area.windows; ++i) {
+      const std::uint64_t base = area.first + i * kStride;
+      if (take(base)) return Reservation(reinterpret_cast<std::uint8_t*>(base));
+    }
+  }
+  return std::nullopt;
 }
 
 Reservation::Reservation(Reservation&& other) noexcept : base_(std::exchange(other.base_, nullptr)) {}
@@ -36,11 +52,10 @@ Reservation::~Reservation() {
   if (base_ != nullptr) munmap(base_ - kGuardBytes, kWindowBytes + 2 * kGuardBytes);
 }
 
-bool Reservation::map(std::uint32_t first, std::uint32_t pages, int fd, std::uint64_t offset, bool writable,
-                      bool populate) {
+bool Reservation::map(std::uint32_t first, std::uint32_t pages, int fd, std::uint64_t offset, bool writable) {
   const int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-  const int flags = MAP_FIXED | MAP_SHARED | MAP_NORESERVE | (populate ? MAP_POPULATE : 0);
-  return mmap(at(first), std::uint64_t{pages} << kPageShift, protection, flags, fd, static_cast<off_t>(offset)) !=
+  constexpr int kFlags = MAP_FIXED | MAP_SHARED | MAP_NORESERVE;
+  return mmap(at(first), std::uint64_t{pages} << kPageShift, protection, kFlags, fd, static_cast<off_t>(offset)) !=
          MAP_FAILED;
 }
 
@@ -49,28 +64,7 @@ bool Reservation::protect(std::uint32_t first, std::uint32_t pages, bool writabl
 }
 
 bool Reservation::unmap(std::uint32_t first, std::uint32_t pages) {
-  return mmap(at(first), std::uint64_t{pages} << kPageShift, PROT_NONE, kReserve | MAP_FIXED, -1, 0) != MAP_FAILED;
-}
-
-namespace {
-
-constexpr std::size_t kBallastPages = 16;
-
-}  // namespace
-
-void Ballast::hold() {
-  if (area_ != nullptr) return;
-  void* area = mmap(nullptr, kBallastPages * kPageSize, PROT_NONE, kReserve, -1, 0);
-  if (area == MAP_FAILED) return;
-  area_ = area;
-  // Alternating protection keeps the pages in mappings of their own. A failure only makes the ballast smaller.
-  for (std::size_t i = 1; i < kBallastPages; i += 2) {
-    if (mprotect(static_cast<std::uint8_t*>(area) + i * kPageSize, kPageSize, PROT_READ) != 0) return;
-  }
-}
-
-void Ballast::release() {
-  if (area_ != nullptr) munmap(std::exchange(area_, nullptr), kBallastPages * kPageSize);
+  return munmap(at(first), std::uint64_t{pages} << kPageShift) == 0;
 }
 
 }  // namespace ringshift::mmu

@@ -11,8 +11,8 @@ namespace {
 
 // Slack of the bound on host mappings: what one fill may add.
 constexpr std::uint64_t kFillSlack = 64;
-// Of a reservation itself, with its edges.
-constexpr std::uint64_t kAreasPerWindow = 3;
+// Of a reservation: its guards.
+constexpr std::uint64_t kAreasPerWindow = 2;
 
 // What the window's contents depend on, apart from the page tables' root. Global pages and write
 // protection are not in it: G bits are recorded, and the view says whether R/W counts.
@@ -33,7 +33,7 @@ bool same_root(const PagingState& a, const PagingState& b) {
 std::variant<std::unique_ptr<WindowPool>, std::string> WindowPool::create(PhysicalMap& physical, CodePages& code,
                                                                           const WindowLimits& limits) {
   auto pool = std::make_unique<ShadowWindowPool>(physical, code, limits);
-  if (!pool->start()) return std::string("the host gives no 8 GiB of address space for a window");
+  if (!pool->start()) return std::string("the host has no address space for a window");
   return std::unique_ptr<WindowPool>(std::move(pool));
 }
 

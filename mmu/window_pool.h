@@ -24,7 +24,7 @@ namespace ringshift::mmu {
 class ShadowWindowPool final : public WindowPool {
  public:
   ShadowWindowPool(PhysicalMap& physical, CodePages& code, const WindowLimits& limits)
-      : context_{physical, code, {}, nullptr, {}, 0, {}}, limits_(limits) {}
+      : context_{physical, code, {}, nullptr, {}, 0}, limits_(limits) {}
 
   // Makes the first window; without it there is no pool.
   bool start();

@@ -34,13 +34,12 @@ void set_range(Slot::Bitmap& map, unsigned begin, unsigned end, bool value) {
   }
 }
 
-// Whether the host keeps pages i-1 and i in two mappings. (It merges neighbours of one file at
-// consecutive offsets with equal protection.)
-bool boundary(const Slot& slot, unsigned i) {
-  const bool before = slot.is_mapped(i - 1);
-  const bool after = slot.is_mapped(i);
-  if (!before && !after) return false;
-  return before != after || slot.frame[i] != slot.frame[i - 1] + 1 || slot.is_writable(i) != slot.is_writable(i - 1);
+// Whether a mapping of the host begins with page i. (It merges neighbours of one file at consecutive
+// offsets with equal protection; what merges across slots is counted twice.)
+bool begins_mapping(const Slot& slot, unsigned i) {
+  if (!slot.is_mapped(i)) return false;
+  if (i == 0 || !slot.is_mapped(i - 1)) return true;
+  return slot.frame[i] != slot.frame[i - 1] + 1 || slot.is_writable(i) != slot.is_writable(i - 1);
 }
 
 }  // namespace
@@ -91,19 +90,16 @@ bool Window::any_mapped(std::uint32_t first, std::uint32_t pages) const {
 }
 
 void Window::count_areas(WindowContext& context, Slot& slot, unsigned begin, unsigned end, int sign) {
-  std::uint32_t count = slot.mapped_count != 0 ? 2 : 0;  // the slot's own edges
-  for (unsigned i = std::max(begin, 1U); i <= std::min(end, slot_pages() - 1); ++i)
-    count += boundary(slot, i) ? 1U : 0U;
+  std::uint32_t count = 0;
+  for (unsigned i = begin; i <= std::min(end, slot_pages() - 1); ++i) count += begins_mapping(slot, i) ? 1U : 0U;
   const std::uint32_t change = sign > 0 ? count : 0U - count;
   areas_ += change;
   context.areas += static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int32_t>(change)));
 }
 
 bool Window::map(WindowContext& context, const MapRun& run) {
-  if (!reservation_.map(run.first, run.pages, context.physical.memory().fd(), run.file_offset, run.writable,
-                        run.populate)) {
-    return false;
-  }
+  const int fd = context.physical.memory().fd();
+  if (!reservation_.map(run.first, run.pages, fd, run.file_offset, run.writable)) return false;
   Slot& slot = *slot_of(run.first);
   const unsigned begin = index_in_slot(run.first);
   const unsigned end = begin + run.pages;
@@ -194,13 +190,9 @@ void Window::wipe(WindowContext& context) {
   });
   if (any) {
     if (!reservation_.unmap(0, kWindowPages)) {
-      context.ballast.release();
-      if (!reservation_.unmap(0, kWindowPages)) {
-        // Stale translations must never stay reachable, and nothing is left to try.
-        std::fputs("ringshift: the host refuses to unmap a window\n", stderr);
-        std::abort();
-      }
-      context.ballast.hold();
+      // Stale translations must never stay reachable, and nothing is left to try.
+      std::fputs("ringshift: the host refuses to unmap a window\n", stderr);
+      std::abort();
     }
     for_each_slot([&](std::uint32_t first, Slot& slot) {
       forget(context, slot, first, 0, slot_pages());

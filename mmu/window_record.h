@@ -29,7 +29,6 @@ struct WindowContext {
   WindowObserver* observer = nullptr;
   WindowStats stats;
   std::uint64_t areas = 0;  // upper bound of the host's mappings (VMAs) inside all windows
-  Ballast ballast;
 };
 
 // The guest's page table below a slot, as last seen. 0: not mapped.
@@ -71,7 +70,6 @@ struct MapRun {
   std::uint32_t frame = 0;  // physical page number of the first
   std::uint64_t file_offset = 0;
   bool writable = false;
-  bool populate = false;
 };
 
 // One window: its reservation and its record. Operations that return bool return false if the host
@@ -138,8 +136,8 @@ class Window {
   static constexpr std::uint32_t kWindowPages = 1U << (32 - kPageShift);
 
   void erase_slot(unsigned index);
-  // Recounts the host mappings at the edges of what changes in [begin, end): call with the sign -1
-  // before the change and +1 after it.
+  // Recounts the host mappings of what changes in [begin, end) and next to it: call with the sign -1 before
+  // the change and +1 after it.
   void count_areas(WindowContext& context, Slot& slot, unsigned begin, unsigned end, int sign);
   std::uint32_t forget(WindowContext& context, Slot& slot, std::uint32_t slot_first, unsigned begin, unsigned end);
 
