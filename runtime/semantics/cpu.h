@@ -65,7 +65,7 @@ class Cpu {
   Platform& platform;
   CpuModel model = CpuModel::core2;
   std::shared_ptr<HostThunks> thunks;  // stubs for instructions the host executes; made when first needed
-  GuestFault fault;  // valid when a handler returned Flow::fault or a MemResult is empty
+  GuestFault fault;                    // valid when a handler returned Flow::fault or a MemResult is empty
   // Set by an instruction that began with EFLAGS.TF set and that no single-step trap follows (INT n, MOV
   // SS); single_step_trap() clears it.
   bool no_single_step = false;
