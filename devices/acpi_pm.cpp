@@ -29,6 +29,7 @@ AcpiPm::AcpiPm(EventQueue& events, IrqLine& sci, PowerCallback on_power, TimerWi
 
 void AcpiPm::reset() {
   status_ = enable_ = control_ = gpe_status_ = gpe_enable_ = 0;
+  pm2_control_ = 0;
   update();
 }
 

@@ -85,7 +85,7 @@ Bytes isa_devices(const AcpiConfig& config) {
       pnp_device("RTC", "PNP0B00", 0, resource_template({io(0x70, 4), irq(8)})),
       pnp_device("FPU", "PNP0C04", 0, resource_template({io(0xF0, 16), irq(13)})),
       pnp_device("SYSR", "PNP0C02", 0,
-                 resource_template({io(0x80, 1), io(0x92, 1), io(acpi::kSmiCommand, 2),
+                 resource_template({io(0x80, 1), io(0x92, 1), io(acpi::kSmiCommand, 2), io(acpi::kPm2Control, 1),
                                     io(acpi::kPmBase, static_cast<std::uint8_t>(acpi::kPmSize))})),
   });
   if (config.keyboard) {
@@ -137,10 +137,12 @@ Table fadt(const AcpiConfig& config, std::uint32_t facs, std::uint32_t dsdt) {
   t.put(53, acpi::kDisable, 1);
   t.put(56, kEvent, 4);
   t.put(64, kControl, 4);
+  t.put(72, acpi::kPm2Control, 4);
   t.put(76, kTimer, 4);
   t.put(80, kGpe, 4);
   t.put(88, 4, 1);  // lengths of the blocks
   t.put(89, 2, 1);
+  t.put(90, 1, 1);
   t.put(91, 4, 1);
   t.put(92, 4, 1);
   t.put(96, 0x0FFF, 2);  // latencies above the limits: neither C2 nor C3
@@ -153,6 +155,7 @@ Table fadt(const AcpiConfig& config, std::uint32_t facs, std::uint32_t dsdt) {
   t.put(140, dsdt, 8);
   t.io_address(148, kEvent, 32, 2);
   t.io_address(172, kControl, 16, 2);
+  t.io_address(196, acpi::kPm2Control, 8, 1);
   t.io_address(208, kTimer, 32, 3);
   t.io_address(220, kGpe, 32, 1);
   t.checksum(9);

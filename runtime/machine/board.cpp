@@ -76,6 +76,8 @@ Board::Board(const MachineConfig& config, const devices::Clock& clock, Log log, 
   add_pci_functions();
   fill_cmos();
   write_bios_data();
+  // What firmware does: the SCI and the PCI interrupts are level-triggered (ELCR, IRQ 8-15).
+  bus_.write(0x4D1, 1, 1U << (devices::acpi::kSciIrq - 8) | 1U << (10 - 8) | 1U << (11 - 8));
 }
 
 void Board::claim_ports() {
@@ -97,6 +99,7 @@ void Board::claim_ports() {
   bus_.claim(0x3F8, 8, uart_);
   bus_.claim(0x4D0, 2, pic_.elcr_ports());
   bus_.claim(devices::acpi::kPmBase, devices::acpi::kPmSize, acpi_pm_.pm_ports());
+  bus_.claim(devices::acpi::kPm2Control, 1, acpi_pm_.pm2_port());
   bus_.claim(0xCF8, 8, pci_);
   if (config_.debug_exit) bus_.claim(config_.debug_exit->base, config_.debug_exit->size, debug_exit_);
 }
