@@ -7,7 +7,8 @@ namespace ringshift::devices {
 namespace {
 
 constexpr std::uint8_t kAck = 0xFA, kResend = 0xFE, kSelfTestPassed = 0xAA;
-constexpr std::size_t kBuffer = 16;  // keystrokes kept; replies always fit
+constexpr std::size_t kBuffer = 16;   // bytes of keystrokes kept
+constexpr std::size_t kReplies = 16;  // room for replies behind them: more than a driver leaves unread
 
 // Set 2 code -> set 1 code, as in the ROM of the 8042; from 80h on all but 83h and 84h stand for themselves.
 constexpr std::array<std::uint8_t, 0x85> kTranslation = {
@@ -39,6 +40,14 @@ constexpr std::array<std::uint8_t, 0x80> kInverse = invert();
 
 std::uint8_t set2_to_set1(std::uint8_t code) { return code < kTranslation.size() ? kTranslation[code] : code; }
 std::uint8_t set1_to_set2(std::uint8_t code) { return kInverse[code & 0x7F]; }
+
+void Ps2Keyboard::reply(std::uint8_t byte) {
+  if (output_.size() >= kBuffer + kReplies) {
+    ++odd_;
+    return;
+  }
+  output_.push_back(byte);
+}
 
 void Ps2Keyboard::defaults() {
   set_ = 2;

@@ -23,12 +23,13 @@ class Ps2Keyboard {
   [[nodiscard]] std::uint8_t leds() const { return leds_; }
   [[nodiscard]] std::uint8_t scan_set() const { return set_; }
   [[nodiscard]] bool scanning() const { return scanning_; }
-  // Commands that this keyboard does not know (answered FE) and key events it could not keep.
+  // Commands that this keyboard does not know (answered FE), replies that nobody read; and key events it could not
+  // keep.
   [[nodiscard]] std::uint64_t odd_commands() const { return odd_; }
   [[nodiscard]] std::uint64_t dropped_keys() const { return dropped_; }
 
  private:
-  void reply(std::uint8_t byte) { output_.push_back(byte); }
+  void reply(std::uint8_t byte);
   void parameter(std::uint8_t command, std::uint8_t value);
   void defaults();
 
