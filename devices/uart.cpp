@@ -21,7 +21,7 @@ constexpr std::uint8_t kEnableData = 1, kEnableThre = 2, kEnableLine = 4, kEnabl
 constexpr std::uint8_t kNone = 0x01, kModem = 0x00, kThre = 0x02, kDataReady = 0x04, kLine = 0x06, kTimeout = 0x0C;
 // Line status.
 constexpr std::uint8_t kDr = 0x01, kOe = 0x02, kBi = 0x10, kThreAndTemt = 0x60;
-constexpr std::uint8_t kOut2 = 0x08;
+constexpr std::uint8_t kRts = 0x02, kOut2 = 0x08;
 // Modem status: inputs.
 constexpr std::uint8_t kCts = 0x10, kDsr = 0x20, kRi = 0x40, kDcd = 0x80;
 
@@ -76,8 +76,16 @@ std::uint8_t Uart::pop() {
   return byte;
 }
 
+bool Uart::listening() const {
+  // Who reads LSR in order to send does not need to read it twice.
+  constexpr unsigned kPolling = 8;
+  const bool interrupts = (ier_ & kEnableData) != 0 && (mcr_ & kOut2) != 0;
+  return (mcr_ & kRts) != 0 || interrupts || lsr_reads_ >= kPolling;
+}
+
 void Uart::refill() {
   if (loopback()) return;  // the receiver is off the wire
+  if (waits_ && !listening()) return;
   while (!queue_.empty() && fifo_count_ < capacity()) {
     push(queue_.front());
     queue_.pop_front();
@@ -114,10 +122,16 @@ void Uart::write_ier(std::uint8_t value) {
   // Enabling the interrupt while the transmitter is empty raises it, each time: how drivers start to send.
   if ((value & ~ier_ & kEnableThre) != 0) thre_pending_ = true;
   ier_ = value & 0x0F;
+  refill();
 }
 
 void Uart::write_fcr(std::uint8_t value) {
   const bool toggled = ((value ^ fcr_) & 1) != 0;
+  // A driver that enables its interrupt first and the FIFO behind it would lose a byte that no wire could have
+  // brought so soon.
+  if (toggled && waits_ && !loopback()) {
+    for (; fifo_count_ != 0; --fifo_count_) queue_.push_front(fifo_[(fifo_first_ + fifo_count_ - 1) % kFifoSize]);
+  }
   if (toggled || (value & 0x02) != 0) fifo_count_ = 0;
   // Bits other than 0 are programmed only together with bit 0. Bits 1 and 2 clear themselves.
   fcr_ = (value & 1) != 0 ? value & 0xC9 : 0;
@@ -152,6 +166,7 @@ void Uart::write_mcr(std::uint8_t value) {
 
 std::uint8_t Uart::read8(std::uint16_t offset) {
   std::uint8_t value = 0;
+  if ((offset & 7) != kLsr) lsr_reads_ = 0;
   switch (offset & 7) {
     case kData:
       if (divisor_latch()) return static_cast<std::uint8_t>(divisor_);
@@ -170,6 +185,10 @@ std::uint8_t Uart::read8(std::uint16_t offset) {
     case kMcr:
       return mcr_;
     case kLsr:
+      if (waits_) {
+        ++lsr_reads_;
+        refill();
+      }
       value = static_cast<std::uint8_t>(kThreAndTemt | lsr_errors_ | (fifo_count_ != 0 ? kDr : 0));
       if (fifo_enabled() && (lsr_errors_ & ~kOe) != 0) value |= 0x80;
       lsr_errors_ = 0;
@@ -186,6 +205,7 @@ std::uint8_t Uart::read8(std::uint16_t offset) {
 }
 
 void Uart::write8(std::uint16_t offset, std::uint8_t value) {
+  lsr_reads_ = 0;
   switch (offset & 7) {
     case kData:
       if (divisor_latch()) {

@@ -31,6 +31,10 @@ class Uart final : public ByteDevice {
 
   // Bytes from the other end; on the virtual CPU's thread.
   void receive(std::span<const std::uint8_t> bytes);
+  // From now on bytes wait at the other end until somebody listens here: RTS is asserted, or received data
+  // interrupts the CPU, or LSR is read again and again. Drivers empty the FIFO when they look for the port and when
+  // they open it, and would lose what came before.
+  void wait_for_listener() { waits_ = true; }
   // Bytes received that the guest has not read: lets a sender hold back.
   [[nodiscard]] std::size_t unread() const { return queue_.size() + fifo_count_; }
   // The modem's outputs, as seen in MSR bits 4-7 (CTS, DSR, RI, DCD). A terminal is there from the start: CTS, DSR,
@@ -47,6 +51,7 @@ class Uart final : public ByteDevice {
 
   [[nodiscard]] bool fifo_enabled() const { return (fcr_ & 1) != 0; }
   [[nodiscard]] bool loopback() const { return (mcr_ & 0x10) != 0; }
+  [[nodiscard]] bool listening() const;
   [[nodiscard]] bool divisor_latch() const { return (lcr_ & 0x80) != 0; }
   [[nodiscard]] unsigned capacity() const { return fifo_enabled() ? kFifoSize : 1; }
   [[nodiscard]] unsigned trigger_level() const;
@@ -75,6 +80,8 @@ class Uart final : public ByteDevice {
   std::uint16_t divisor_ = 12;    // 9,600 baud
   bool thre_pending_ = false;     // "transmitter empty" has not been reported yet
   bool irq_level_ = false;
+  bool waits_ = false;
+  unsigned lsr_reads_ = 0;  // in a row
   std::uint64_t odd_ = 0;
 };
 

@@ -72,6 +72,7 @@ Board::Board(const MachineConfig& config, const devices::Clock& clock, Log log, 
       pci_(&reset_control_),
       power_management_(devices::acpi::kPmBase) {
   layout_.map(physical_);
+  uart_.wait_for_listener();
   claim_ports();
   add_pci_functions();
   fill_cmos();
