@@ -1,0 +1,68 @@
+// The guest's side of an experiment: ring 3, 32-bit, paging as the host process has it, one of the two engines.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "mmu/mmu.h"
+#include "runtime/engine/engine.h"
+#include "runtime/semantics/cpu.h"
+#include "tests/isa/case.h"
+
+namespace ringshift::test {
+
+enum class EngineKind : std::uint8_t {
+  interpret,
+  translate
+};
+
+// No devices; reports of unsupported instructions are counted only.
+class BarePlatform final : public Platform {
+ public:
+  std::uint32_t port_read(std::uint16_t, unsigned) override { return 0xFFFFFFFF; }
+  void port_write(std::uint16_t, unsigned, std::uint32_t) override {}
+  bool interrupt_pending() override { return false; }
+  std::uint8_t interrupt_acknowledge() override { return 0; }
+  std::uint64_t tsc() override { return 1000; }
+  void mode_changed() override {}
+  void report(const char*) override { ++reports; }
+  unsigned reports = 0;
+};
+
+class GuestMachine {
+ public:
+  // `low_pages`: whether the native side has them.
+  GuestMachine(EngineKind kind, const MemoryTemplate& memory, bool low_pages, engine::TranslateOptions options = {});
+
+  void load(const CodeImage& code);
+  void run(const Case& c, Outcome& out);
+
+ private:
+  enum Rights : std::uint8_t {
+    kSupervisor = 0,
+    kWrite = 2,
+    kUser = 4,
+    kNoExecute = 8
+  };
+  void map(std::uint32_t linear, std::uint32_t physical, unsigned rights);
+  void add_data(std::uint32_t linear, std::uint32_t physical, const std::uint8_t* content);
+  void build_tables();
+  [[nodiscard]] SegmentRegister cached(std::uint16_t selector) const;
+  template <class T>
+  void poke(std::uint32_t physical, T value);
+  template <class T>
+  [[nodiscard]] T peek(std::uint32_t physical) const;
+
+  mmu::GuestMemory memory_;
+  mmu::PhysicalMap physical_;
+  mmu::CodePages code_pages_;
+  std::unique_ptr<mmu::Mmu> mmu_;
+  CpuState state_;
+  BarePlatform platform_;
+  std::unique_ptr<Cpu> cpu_;
+  std::unique_ptr<engine::Engine> engine_;
+  MemoryPages pages_;
+  std::uint32_t next_table_;
+};
+
+}  // namespace ringshift::test

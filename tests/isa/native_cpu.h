@@ -1,0 +1,51 @@
+// The host CPU as oracle: runs the very bytes of 32-bit code in 32-bit mode.
+//
+// A 64-bit Linux process may enter compatibility mode through the code segment that the kernel keeps for 32-bit
+// programs. A case is entered by IRETQ, which loads eip, eflags, esp and the two segments at once, and ends in a far
+// jump back, or in an exception that the kernel reports as a signal. One object at a time in a process.
+#pragma once
+
+#include <array>
+#include <csignal>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "tests/isa/case.h"
+
+namespace ringshift::test {
+
+class NativeCpu {
+ public:
+  // Null if this host does not let us: the reason is in `why`.
+  static std::unique_ptr<NativeCpu> create(const MemoryTemplate& memory, std::string& why);
+  ~NativeCpu();
+  NativeCpu(const NativeCpu&) = delete;
+  NativeCpu& operator=(const NativeCpu&) = delete;
+
+  // The code that following run() calls find in their slots.
+  void load(const CodeImage& code);
+  // After load(): where `c` ends there is a way back that needs no signal.
+  void close(const Case& c);
+
+  // Signals are ours from begin() to end(): other users of the process's signals must not run between.
+  void begin();
+  void end();
+  void run(const Case& c, Outcome& out);
+
+  // Pages that 16-bit addresses reach are mapped.
+  [[nodiscard]] bool has_low_pages() const { return has_low_pages_; }
+
+ private:
+  NativeCpu() = default;
+  bool map(const MemoryTemplate& memory, std::string& why);
+
+  std::uint8_t* code_ = nullptr;  // writable alias of the code area
+  bool has_low_pages_ = false;
+  MemoryPages pages_;
+  std::array<struct sigaction, 6> old_{};
+  stack_t old_stack_{};
+  std::array<std::uint8_t, 65536> signal_stack_{};
+};
+
+}  // namespace ringshift::test
