@@ -48,6 +48,8 @@ Template template_of(const Insn& insn) {
   // Elsewhere F2 and F3 mean nothing to our CPU model, but may to the host (tzcnt, hle).
   if (insn.form == Form::host) {
     t.mandatory = insn.has(isa::prefix::kRepne) ? 0xF2 : insn.has(isa::prefix::kRep) ? 0xF3 : 0;
+    // Beside them 66 means the operand size of popcnt and crc32, and nothing to MMX and SSE.
+    if (t.mandatory != 0 && insn.op == Op::host_fp) t.word = false;
   }
   if (insn.map == 0 && insn.opcode == 0x82) t.opcode = 0x80;  // the alias is gone in 64-bit mode
   return t;

@@ -30,6 +30,13 @@ bool two_byte_has_modrm(unsigned op) {
   return op != 0x77 && !(op >= 0xA0 && op <= 0xA2) && !(op >= 0xA8 && op <= 0xAA) && !(op >= 0xC8 && op <= 0xCF);
 }
 
+bool is_rex(unsigned b) { return (b & 0xF0U) == 0x40; }
+
+bool is_legacy_prefix(unsigned b) {
+  return b == 0x26 || b == 0x2E || b == 0x36 || b == 0x3E || (b >= 0x64 && b <= 0x67) || b == 0xF0 || b == 0xF2 ||
+         b == 0xF3;
+}
+
 bool take_once(bool& seen) {
   if (seen) return false;
   return seen = true;
@@ -57,7 +64,7 @@ bool read_prefixes(Reader& in, Encoding& e) {
         ok = take_once(e.gs);
         break;
       case 0x66:
-        ok = take_once(e.operand16);
+        ok = !e.repne && !e.rep && take_once(e.operand16);
         break;
       case 0x67:
         ok = take_once(e.addr32);
@@ -106,10 +113,11 @@ bool read_vex(Reader& in, Encoding& e) {
 }
 
 bool read_opcode(Reader& in, Encoding& e) {
-  if ((in.peek() & 0xF0U) == 0x40) {
+  if (is_rex(in.peek())) {
     e.rex = in.next();
     e.wide = (e.rex & 8U) != 0;
-    if (!in.more()) return false;
+    // A second one would replace the first in silicon; Capstone holds to the first.
+    if (!in.more() || is_rex(in.peek()) || is_legacy_prefix(in.peek())) return false;
   }
   const std::uint8_t first = in.peek();
   if (first == 0x62 || first == 0x8F) return false;

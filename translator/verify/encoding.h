@@ -24,8 +24,9 @@ struct Encoding {
   [[nodiscard]] bool memory_form() const { return has_modrm && modrm < 0xC0; }
 };
 
-// Nothing if an instruction of these bytes is never acceptable: a prefix is repeated or is not one of
-// 65 66 67 F0 F2 F3, REX is not last, the encoding is EVEX or XOP, or the bytes end too early.
+// Nothing if an instruction of these bytes is never acceptable: a prefix is repeated or is not one of 65 66 67 F0 F2
+// F3, 66 follows F2 or F3 (silicon does not care, Capstone does), REX is not last, the encoding is EVEX or XOP, or the
+// bytes end too early.
 [[nodiscard]] std::optional<Encoding> read_encoding(std::span<const std::uint8_t> bytes);
 
 }  // namespace ringshift::verify

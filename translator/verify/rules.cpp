@@ -4,6 +4,7 @@
 #include <span>
 
 #include "translator/verify/allowed.h"
+#include "translator/verify/mandatory_prefix.h"
 #include "translator/verify/registers.h"
 
 namespace ringshift::verify {
@@ -203,6 +204,8 @@ Verdict judge_vector(const Subject& s) {
   if (s.e.wide || s.e.lock || s.e.vex) return Refusal{"64-bit or AVX form of an instruction"};
   const bool x87 = s.e.map == 0 && s.e.opcode >= 0xD8 && s.e.opcode <= 0xDF;  // these ignore F2 and F3
   if (!s.has(kMandatoryPrefix) && !x87 && (s.e.rep || s.e.repne)) return Refusal{"prefix without meaning"};
+  // F2 and F3 win over 66 in silicon, not always in Capstone.
+  if (!x87 && s.e.operand16 && (s.e.rep || s.e.repne)) return Refusal{"prefix without meaning"};
   if (const auto refusal = collect_registers(s, m)) return *refusal;
   if (s.memory != nullptr) return judge_memory(s, m);
   if (s.e.gs || s.e.addr32) return Refusal{"prefix without meaning"};
@@ -412,6 +415,8 @@ Verdict judge(const cs_insn& insn, const Encoding& encoding) {
   if (s.rule.kind == Kind::refused) return Refusal{"instruction is not on the list"};
   // movsd and cmpsd name both a string instruction and an SSE one.
   if (s.rule.kind == Kind::string && encoding.map == 1) s.rule.kind = Kind::vector;
+  const bool selects = s.rule.kind == Kind::vector || s.has(kMandatoryPrefix);
+  if (selects && !mandatory_prefix_defined(encoding)) return Refusal{"prefix that makes the opcode undefined"};
   if (const auto refusal = find_memory(s)) return *refusal;
   switch (s.rule.kind) {
     case Kind::refused:
