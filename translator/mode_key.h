@@ -19,15 +19,16 @@ struct ModeKey {
   bool fp_trap = false;          // CR0.EM or CR0.TS: floating point is left to the runtime
   bool iopl_ok = false;          // CPL <= IOPL: cli, sti, popf may change IF
   bool time_stamp_trap = false;  // CR4.TSD at CPL > 0
+  bool sse_trap = false;         // CR4.OSFXSR is clear: SSE is left to the runtime, which raises #UD
 
   bool operator==(const ModeKey&) const = default;
   [[nodiscard]] std::uint32_t packed() const {
     return static_cast<std::uint32_t>(cpl) | (code32 ? 4U : 0U) | (stack32 ? 8U : 0U) | (flat_cs ? 16U : 0U) |
            (flat_ds ? 32U : 0U) | (flat_es ? 64U : 0U) | (flat_ss ? 128U : 0U) | (fp_trap ? 256U : 0U) |
-           (iopl_ok ? 512U : 0U) | (time_stamp_trap ? 1024U : 0U);
+           (iopl_ok ? 512U : 0U) | (time_stamp_trap ? 1024U : 0U) | (sse_trap ? 2048U : 0U);
   }
 };
-inline constexpr std::uint32_t kModeKeyCount = 2048;
+inline constexpr std::uint32_t kModeKeyCount = 4096;
 
 [[nodiscard]] inline ModeKey mode_key(const CpuState& s) {
   ModeKey key;
@@ -41,6 +42,7 @@ inline constexpr std::uint32_t kModeKeyCount = 2048;
   key.fp_trap = (s.cr0 & (cr0::kEm | cr0::kTs)) != 0;
   key.iopl_ok = key.cpl <= s.iopl();
   key.time_stamp_trap = (s.cr4 & cr4::kTsd) != 0 && key.cpl != 0;
+  key.sse_trap = (s.cr4 & cr4::kOsfxsr) == 0;
   return key;
 }
 

@@ -14,6 +14,7 @@ struct Options {
   unsigned max_instructions = 64;   // of one block; 1 for instruction-at-a-time tests
   bool count_retired = false;       // add the instructions completed to HostContext::retired at each exit
   bool deterministic_time = false;  // rdtsc is left to the runtime
+  bool older_model = false;         // instructions newer than the i486 are left to the runtime, which knows the model
   bool repeats_alone = false;       // a repeated string instruction, which may stop half-way, is a block of its own
 };
 

@@ -113,6 +113,7 @@ Flow execute_cmpxchg(Cpu& cpu, const Insn& insn) {
 }
 
 Flow execute_cmpxchg8b(Cpu& cpu, const Insn& insn) {
+  if (cpu.model < CpuModel::pentium) return cpu.raise(vector::kUd);
   CpuState& s = cpu.state;
   const std::uint32_t offset = cpu.effective_address(insn);
   const auto old = cpu.read_for_write<std::uint64_t>(insn.segment, offset);
@@ -163,6 +164,7 @@ Flow execute_xlat(Cpu& cpu, const Insn& insn) {
 
 // The source is read even if the condition is false (SDM vol. 2, CMOVcc), and may fault.
 Flow execute_cmov(Cpu& cpu, const Insn& insn) {
+  if (cpu.model < CpuModel::pentium3) return cpu.raise(vector::kUd);
   return by_word_width(insn, [&]<class T>() {
     const auto value = read_rm<T>(cpu, insn);
     if (!value) return Flow::fault;

@@ -45,11 +45,17 @@ Flow execute_std(Cpu& cpu, const Insn&) {
 
 Flow execute_nop(Cpu&, const Insn&) { return Flow::next; }
 Flow execute_pause(Cpu&, const Insn&) { return Flow::next; }
-Flow execute_fence(Cpu&, const Insn&) { return Flow::next; }
+// SFENCE (0F AE F8) came with SSE, the others with SSE2.
+Flow execute_fence(Cpu& cpu, const Insn& insn) {
+  const CpuModel first = insn.modrm >= 0xF8 ? CpuModel::pentium3 : CpuModel::core2;
+  return cpu.model < first ? cpu.raise(vector::kUd) : Flow::next;
+}
 
 // PREFETCH never faults; CLFLUSH (0F AE /7) does, as a byte load would.
 Flow execute_prefetch(Cpu& cpu, const Insn& insn) {
-  if (insn.opcode != 0xAE) return Flow::next;
+  const bool flush = insn.opcode == 0xAE;
+  if (cpu.model < (flush ? CpuModel::core2 : CpuModel::pentium3)) return cpu.raise(vector::kUd);
+  if (!flush) return Flow::next;
   return cpu.read<std::uint8_t>(insn.segment, cpu.effective_address(insn)) ? Flow::next : Flow::fault;
 }
 

@@ -56,13 +56,38 @@ bool mmx_opcode(std::uint8_t op) {
   return op >= 0xD1 && op != 0xD6 && op != 0xE6 && op != 0xF0;
 }
 
+// Of these, the ones that came with SSE: pshufw, pinsrw, pextrw, pmovmskb, pminub, pmaxub, pavgb, pavgw, pmulhuw,
+// movntq, pminsw, pmaxsw, psadbw, maskmovq.
+bool mmx_opcode_of_sse(std::uint8_t op) {
+  switch (op) {
+    case 0x70:
+    case 0xC4:
+    case 0xC5:
+    case 0xD7:
+    case 0xDA:
+    case 0xDE:
+    case 0xE0:
+    case 0xE3:
+    case 0xE4:
+    case 0xE7:
+    case 0xEA:
+    case 0xEE:
+    case 0xF6:
+    case 0xF7:
+      return true;
+    default:
+      return false;
+  }
+}
+
 Traits traits_of_map1(const isa::Insn& insn, const MandatoryPrefix& p) {
   const std::uint8_t op = insn.opcode;
   if (op == 0xC3) return {Unit::none, false, CpuModel::core2};                                   // movnti
   if (op == 0xAE && ((insn.modrm >> 3) & 7U) >= 5) return {Unit::none, false, CpuModel::core2};  // fences, clflush
   if (p.none() && mmx_opcode(op)) {
     const bool sse2 = op == 0xD4 || op == 0xF4 || op == 0xFB;  // paddq, pmuludq, psubq
-    return {Unit::mmx, true, sse2 ? CpuModel::core2 : CpuModel::pentium3};
+    const CpuModel first = mmx_opcode_of_sse(op) ? CpuModel::pentium3 : CpuModel::pentium;
+    return {Unit::mmx, true, sse2 ? CpuModel::core2 : first};
   }
   const bool converts_mmx = (op == 0x2A || op == 0x2C || op == 0x2D) && !p.rep && !p.repne;
   const bool moves_mmx = op == 0xD6 && (p.rep || p.repne);

@@ -55,6 +55,23 @@ bool host_operands_known(const Insn& insn) {
   return ((insn.host_gpr_read | insn.host_gpr_written) & esp) == 0 || host_register_fields(insn).known;
 }
 
+// Instructions that some CPU model lacks; what of the x87 is new is not told apart.
+bool newer_than_i486(const Insn& insn) {
+  switch (insn.op) {
+    case Op::cmov:
+    case Op::cmpxchg8b:
+    case Op::rdtsc:
+    case Op::prefetch:
+    case Op::fence:
+    case Op::host_int:
+      return true;
+    case Op::host_fp:
+      return insn.map != 0 || (!insn.memory && insn.opcode != 0xD8 && insn.opcode != 0xDC);
+    default:
+      return false;
+  }
+}
+
 bool needs_rex(const Insn& insn) { return insn.reg == kEsp || (!insn.memory && insn.rm == kEsp); }
 
 }  // namespace
@@ -129,6 +146,7 @@ HostFields host_register_fields(const Insn& insn) {
 Treatment treatment(const Insn& insn, const ModeKey& mode, const Options& options) {
   if (!mode.code32 || !mode.stack32 || !mode.flat_cs || !mode.flat_ss) return Treatment::interpret;
   if (writes_code_segment(insn)) return Treatment::interpret;
+  if (options.older_model && newer_than_i486(insn)) return Treatment::interpret;
   const auto when = [](bool condition, Treatment t) { return condition ? t : Treatment::interpret; };
   switch (insn.op) {
     case Op::add:
@@ -219,7 +237,7 @@ Treatment treatment(const Insn& insn, const ModeKey& mode, const Options& option
     case Op::scas:
       return when(string_in_window(insn, mode), Treatment::expand);
     case Op::host_fp:
-      return when(!mode.fp_trap && host_operands_known(insn), Treatment::copy);
+      return when(!mode.fp_trap && (insn.map == 0 || !mode.sse_trap) && host_operands_known(insn), Treatment::copy);
     case Op::host_int:
       return when(host_operands_known(insn), Treatment::copy);
     case Op::fwait:
