@@ -4,110 +4,185 @@
 namespace ringshift::test {
 namespace {
 
-constexpr std::uint8_t kPopf = 0x9D, kPushf = 0x9C, kCli = 0xFA, kSti = 0xFB, kHlt = 0xF4;
+class SystemFlags : public SystemTest {};
+INSTANTIATE_TEST_SUITE_P(Engines, SystemFlags, kEngines, engine_name);
+
+constexpr std::uint8_t kPopf = 0x9D, kPushf = 0x9C, kCli = 0xFA, kSti = 0xFB, kHlt = 0xF4, kNop = 0x90;
 
 struct PopfRow {
   unsigned cpl;
   std::uint32_t before, popped, after;
 };
 
-class Popfd : public testing::TestWithParam<PopfRow> {};
-
 // Bits that the ring may not change are ignored, not faulted (SDM vol. 2, POPF).
-TEST_P(Popfd, FiltersByCplAndIopl) {
-  SystemLab lab(GetParam().cpl);
-  lab.state().set_eflags(GetParam().before);
-  lab.push32(GetParam().popped);
-  const std::uint32_t esp = lab.esp();
-  ASSERT_EQ(lab.execute({kPopf}), Flow::next);
-  EXPECT_EQ(lab.state().eflags(), GetParam().after);
-  EXPECT_EQ(lab.esp(), esp + 4);
-}
-
-INSTANTIATE_TEST_SUITE_P(Rings, Popfd,
-                         testing::Values(PopfRow{0, 0x0002, 0x3202, 0x3202},   // ring 0: IF and IOPL load
-                                         PopfRow{1, 0x1002, 0x3202, 0x1202},   // CPL <= IOPL: IF loads, IOPL kept
-                                         PopfRow{2, 0x2002, 0x0202, 0x2202},   // the same in ring 2
-                                         PopfRow{2, 0x1202, 0x3002, 0x1202},   // CPL > IOPL: both kept
-                                         PopfRow{3, 0x0202, 0x3002, 0x0202},   // ring 3 without IOPL
-                                         PopfRow{3, 0x3202, 0x0002, 0x3002},   // ring 3 with IOPL 3: IF may be cleared
-                                         PopfRow{0, 0x0002, 0x30000, 0x0002},  // VM and RF cannot be popped
-                                         PopfRow{0, 0x10002, 0x0002, 0x0002},  // RF is cleared
-                                         PopfRow{3, 0x0002, 0x244DD5, 0x244DD7},    // arithmetic, DF, NT, TF, AC, ID
-                                         PopfRow{0, 0x0002, 0xFFD80000, 0x0002}));  // VIF, VIP, reserved: read as 0
-
-TEST(Popf, SixteenBitOperandKeepsTheUpperHalf) {
-  SystemLab lab;
-  lab.state().set_eflags(eflags::kFixed | eflags::kAc | eflags::kId);
-  lab.push16(0x0ED5);
-  ASSERT_EQ(lab.execute({0x66, kPopf}), Flow::next);
-  EXPECT_EQ(lab.state().eflags(), 0x240000u | 0x0ED7u);
-}
-
-TEST(Popf, FaultsInV86WithoutIopl3) {
-  for (unsigned iopl = 0; iopl < 3; ++iopl) {
-    SystemLab lab;
-    lab.enter_v86(iopl);
-    lab.expect_fault({kPopf}, vector::kGp, 0);
-    lab.expect_fault({kPushf}, vector::kGp, 0);
+TEST_P(SystemFlags, PopfdFiltersByCplAndIopl) {
+  constexpr PopfRow kRows[] = {{0, 0x0002, 0x3202, 0x3202},       // ring 0: IF and IOPL load
+                               {1, 0x1002, 0x3202, 0x1202},       // CPL <= IOPL: IF loads, IOPL kept
+                               {2, 0x2002, 0x0202, 0x2202},       // the same in ring 2
+                               {1, 0x0002, 0x3202, 0x0002},       // CPL > IOPL: both kept
+                               {2, 0x1202, 0x3002, 0x1202},       // the same with IF set
+                               {3, 0x0202, 0x3002, 0x0202},       // ring 3 without IOPL
+                               {3, 0x2202, 0x0002, 0x2202},       // nearly enough IOPL
+                               {3, 0x3202, 0x0002, 0x3002},       // ring 3 with IOPL 3: IF may be cleared
+                               {0, 0x0002, 0x30000, 0x0002},      // VM and RF cannot be popped
+                               {0, 0x10002, 0x0002, 0x0002},      // RF is cleared
+                               {3, 0x0002, 0x244CD5, 0x244CD7},   // arithmetic, DF, NT, AC, ID
+                               {0, 0x0002, 0x000100, 0x0102},     // TF
+                               {3, 0x0002, 0x000100, 0x0102},     // TF in ring 3
+                               {0, 0x0002, 0xFFD80000, 0x0002},   // VIF, VIP, reserved: read as 0
+                               {0, 0x3ED7, 0x00000000, 0x0002}};  // bit 1 is always set
+  SystemLab lab(GetParam());
+  for (const PopfRow& row : kRows) {
+    SCOPED_TRACE(testing::Message() << "ring " << row.cpl << std::hex << ' ' << row.before << ' ' << row.popped);
+    lab.reset(row.cpl);
+    lab.set_flags(row.before);
+    lab.push32(row.popped);
+    const std::uint32_t esp = lab.esp();
+    ASSERT_TRUE(lab.completes({kPopf}));
+    EXPECT_EQ(lab.flags(), row.after);
+    EXPECT_EQ(lab.esp(), esp + 4);
   }
 }
 
-TEST(Popf, ChangesIfButNotIoplInV86WithIopl3) {
-  SystemLab lab;
-  lab.enter_v86(3);
-  lab.push16(0x0202);
-  ASSERT_EQ(lab.execute({kPopf}), Flow::next);
-  EXPECT_EQ(lab.state().eflags(), eflags::kVm | 0x3202u);
+TEST_P(SystemFlags, PopfwKeepsTheUpperHalf) {
+  SystemLab lab(GetParam());
+  lab.set_flags(eflags::kAc | eflags::kId);
+  lab.push16(0x0CD5);
+  ASSERT_TRUE(lab.completes({0x66, kPopf}));
+  EXPECT_EQ(lab.flags(), 0x240000u | 0x0CD7u);
+  EXPECT_EQ(lab.esp(), SystemLab::stack_top(0));
 }
 
-TEST(Popf, PageFaultLeavesEverything) {
-  SystemLab lab;
+TEST_P(SystemFlags, PopfPageFaultLeavesEverything) {
+  SystemLab lab(GetParam());
   lab.identity_paging();
-  lab.set_page(GuestLab::kKernelStackTop - 4096, 0);
-  lab.push32(0);
-  lab.expect_fault({kPopf}, vector::kPf, 0);
+  lab.set_page(SystemLab::kData, 0);
+  lab.set_cpl(3);
+  lab.gpr(kEsp) = SystemLab::kData;
+  EXPECT_TRUE(lab.faults({kPopf}, vector::kPf, mmu::pf::kUser));
+  lab.gpr(kEsp) = SystemLab::kData + 4;
+  EXPECT_TRUE(lab.faults({kPushf}, vector::kPf, mmu::pf::kUser | mmu::pf::kWrite));
 }
 
-TEST(Pushf, HidesVmAndRf) {
-  SystemLab lab;
-  lab.state().set_eflags(0x10202);
-  ASSERT_EQ(lab.execute({kPushf}), Flow::next);
-  EXPECT_EQ(lab.stack(0), 0x202u);
+TEST_P(SystemFlags, PushfHidesVmAndRf) {
+  SystemLab lab(GetParam());
+  for (unsigned cpl = 0; cpl < 4; ++cpl) {
+    lab.reset(cpl);
+    lab.set_flags(0x217AD7);
+    ASSERT_TRUE(lab.completes({kPushf}));
+    EXPECT_EQ(lab.stack(0), 0x207AD7u) << cpl;
+    ASSERT_TRUE(lab.completes({0x66, kPushf}));
+    EXPECT_EQ(lab.stack16(0), 0x7AD7u) << cpl;
+  }
 }
 
-TEST(Cli, NeedsIoplInProtectedMode) {
+TEST_P(SystemFlags, PushfShowsTheVirtualInterruptFlag) {
+  SystemLab lab(GetParam());
+  lab.state().eip = SystemLab::kCode;
+  lab.place(SystemLab::kCode, {kSti, kPushf, kCli, kPushf, 0x58, 0x59, kHlt});  // pop eax, pop ecx
+  ASSERT_EQ(lab.run(), engine::StopReason::halted);
+  EXPECT_EQ(lab.gpr(kEax), 0x002u);
+  EXPECT_EQ(lab.gpr(kEcx), 0x202u);
+}
+
+TEST_P(SystemFlags, CliAndStiNeedIopl) {
+  SystemLab lab(GetParam());
   for (unsigned cpl = 0; cpl < 4; ++cpl) {
     for (unsigned iopl = 0; iopl < 4; ++iopl) {
-      SystemLab lab(cpl);
-      lab.state().set_eflags(eflags::kFixed | eflags::kIf | (iopl << eflags::kIoplShift));
+      SCOPED_TRACE(testing::Message() << "ring " << cpl << " IOPL " << iopl);
+      lab.reset(cpl);
+      lab.set_flags(eflags::kIf | (iopl << eflags::kIoplShift));
       if (cpl > iopl) {
-        lab.expect_fault({kCli}, vector::kGp, 0);
-        lab.expect_fault({kSti}, vector::kGp, 0);
-      } else {
-        EXPECT_EQ(lab.execute({kCli}), Flow::next);
-        EXPECT_EQ(lab.state().interrupt_flag, 0);
+        EXPECT_TRUE(lab.faults({kCli}, vector::kGp, 0));
+        EXPECT_TRUE(lab.faults({kSti}, vector::kGp, 0));
+        continue;
       }
+      EXPECT_TRUE(lab.completes({kCli}));
+      EXPECT_EQ(lab.state().interrupt_flag, 0);
+      EXPECT_TRUE(lab.completes({kSti}));
+      EXPECT_EQ(lab.state().interrupt_flag, 1);
     }
   }
 }
 
-TEST(Sti, HoldsInterruptsForOneInstructionOnlyIfTheyWereOff) {
-  SystemLab lab;
-  ASSERT_EQ(lab.execute({kSti}), Flow::next);
-  EXPECT_EQ(lab.state().interrupt_flag, 1);
-  EXPECT_EQ(lab.state().interrupt_shadow, 1);
-  lab.state().interrupt_shadow = 0;
-  ASSERT_EQ(lab.execute({kSti}), Flow::next);
-  EXPECT_EQ(lab.state().interrupt_shadow, 0);
+// An interrupt that waits comes behind the instruction that follows STI (SDM vol. 2, STI).
+TEST_P(SystemFlags, StiHoldsInterruptsForOneInstruction) {
+  SystemLab lab(GetParam());
+  lab.interrupt(0x40);
+  lab.place(SystemLab::kCode, {kNop, kSti, kNop, kNop, kHlt});
+  ASSERT_EQ(lab.run(), engine::StopReason::halted);
+  EXPECT_EQ(lab.vector(), 0x40u);
+  EXPECT_EQ(lab.stack(0), SystemLab::kCode + 3);
 }
 
-TEST(Hlt, IsForRing0) {
-  SystemLab ring0;
-  EXPECT_EQ(ring0.execute({kHlt}), Flow::halt);
-  EXPECT_EQ(ring0.state().halted, 1);
-  SystemLab ring3(3);
-  ring3.expect_fault({kHlt}, vector::kGp, 0);
+TEST_P(SystemFlags, StiThenCliLetsNothingIn) {
+  SystemLab lab(GetParam());
+  lab.interrupt(0x40);
+  lab.place(SystemLab::kCode, {kSti, kCli, kNop, kHlt});
+  ASSERT_EQ(lab.run(), engine::StopReason::halted);
+  EXPECT_EQ(lab.vector(), std::nullopt);
+  EXPECT_EQ(lab.eip(), SystemLab::kCode + 4);
+}
+
+TEST_P(SystemFlags, PopfOpensInterruptsAtOnce) {
+  SystemLab lab(GetParam());
+  lab.interrupt(0x40);
+  lab.push32(eflags::kIf);
+  lab.place(SystemLab::kCode, {kPopf, kNop, kHlt});
+  ASSERT_EQ(lab.run(), engine::StopReason::halted);
+  EXPECT_EQ(lab.vector(), 0x40u);
+  EXPECT_EQ(lab.stack(0), SystemLab::kCode + 1);
+}
+
+// STI; HLT is how kernels wait: the interrupt wakes behind the HLT.
+TEST_P(SystemFlags, StiHltSleepsUntilTheInterrupt) {
+  SystemLab lab(GetParam());
+  lab.interrupt(0x40);
+  lab.place(SystemLab::kCode, {kSti, kHlt, kNop, kHlt});
+  ASSERT_EQ(lab.run(), engine::StopReason::halted);
+  EXPECT_EQ(lab.vector(), 0x40u);
+  EXPECT_EQ(lab.stack(0), SystemLab::kCode + 2);
+}
+
+TEST_P(SystemFlags, HltIsForRing0) {
+  SystemLab lab(GetParam());
+  EXPECT_TRUE(lab.execute({kHlt}).halted);
+  for (unsigned cpl = 1; cpl < 4; ++cpl) {
+    lab.reset(cpl);
+    lab.set_iopl(3);
+    EXPECT_TRUE(lab.faults({kHlt}, vector::kGp, 0)) << cpl;
+  }
+}
+
+TEST_P(SystemFlags, PrivilegedInstructionsAreForRing0) {
+  constexpr std::uint8_t kOpcodes[][3] = {
+      {0x0F, 0x06, 0x90},  // clts
+      {0x0F, 0x08, 0x90},  // invd
+      {0x0F, 0x09, 0x90},  // wbinvd
+      {0x0F, 0x30, 0x90},  // wrmsr
+      {0x0F, 0x32, 0x90},  // rdmsr
+      {0x0F, 0x01, 0xF0},  // lmsw ax
+      {0x0F, 0x01, 0x3B},  // invlpg [ebx]
+      {0x0F, 0x01, 0x13},  // lgdt [ebx]
+      {0x0F, 0x01, 0x1B},  // lidt [ebx]
+      {0x0F, 0x00, 0xD0},  // lldt ax
+      {0x0F, 0x00, 0xD8},  // ltr ax
+      {0x0F, 0x20, 0xC0},  // mov eax, cr0
+      {0x0F, 0x22, 0xD0},  // mov cr2, eax
+      {0x0F, 0x21, 0xC0},  // mov eax, dr0
+      {0x0F, 0x23, 0xC0},  // mov dr0, eax
+      {0x0F, 0x33, 0x90},  // rdpmc
+  };
+  SystemLab lab(GetParam());
+  for (unsigned cpl = 1; cpl < 4; ++cpl) {
+    lab.reset(cpl);
+    lab.set_iopl(3);
+    lab.gpr(kEbx) = SystemLab::kData;
+    lab.gpr(kEcx) = 0x174;
+    for (const auto& op : kOpcodes) {
+      EXPECT_TRUE(lab.faults({op[0], op[1], op[2]}, vector::kGp, 0)) << cpl << ' ' << int{op[1]} << ' ' << int{op[2]};
+    }
+  }
 }
 
 }  // namespace
