@@ -174,6 +174,15 @@ constexpr void allow_rest(Table& t) {
   allow(t, Kind::ret, 0, {X86_INS_RET});
 }
 
+// LOCK makes all others undefined (SDM vol. 2, LOCK).
+constexpr void mark_lockable(Table& t) {
+  for (const x86_insn id : {X86_INS_ADD, X86_INS_ADC, X86_INS_AND, X86_INS_BTC, X86_INS_BTR, X86_INS_BTS,
+                            X86_INS_CMPXCHG, X86_INS_CMPXCHG8B, X86_INS_DEC, X86_INS_INC, X86_INS_NEG, X86_INS_NOT,
+                            X86_INS_OR, X86_INS_SBB, X86_INS_SUB, X86_INS_XADD, X86_INS_XCHG, X86_INS_XOR}) {
+    t[id].traits |= kLockable;
+  }
+}
+
 constexpr Table make_table() {
   Table t{};
   allow_integer(t);
@@ -181,6 +190,7 @@ constexpr Table make_table() {
   allow_floating(t);
   allow_packed(t);
   allow_rest(t);
+  mark_lockable(t);
   return t;
 }
 

@@ -36,6 +36,7 @@ inline constexpr std::uint8_t kState = 2;             // may have an operand in 
 inline constexpr std::uint8_t kReads = 4;             // the first operand is not written
 inline constexpr std::uint8_t kSetsOnly = 8;          // writes exactly its first operand, the others are only read
 inline constexpr std::uint8_t kMandatoryPrefix = 16;  // F2, F3 or 66 are part of its opcode
+inline constexpr std::uint8_t kLockable = 32;         // if its first operand is in memory
 
 struct Allowed {
   Kind kind = Kind::refused;

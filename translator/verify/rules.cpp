@@ -418,6 +418,8 @@ Verdict judge(const cs_insn& insn, const Encoding& encoding) {
   const bool selects = s.rule.kind == Kind::vector || s.has(kMandatoryPrefix);
   if (selects && !mandatory_prefix_defined(encoding)) return Refusal{"prefix that makes the opcode undefined"};
   if (const auto refusal = find_memory(s)) return *refusal;
+  const bool locks = s.memory != nullptr && s.memory == s.x86.operands && s.has(kLockable);
+  if (encoding.lock && !locks) return Refusal{"LOCK that makes the instruction undefined"};
   switch (s.rule.kind) {
     case Kind::refused:
       break;

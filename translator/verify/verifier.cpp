@@ -85,7 +85,8 @@ std::optional<Violation> Verifier::Impl::resolve_branches(const VerifyRequest& r
     if (request.is_entry && request.is_entry(target)) continue;
     const abi::StubTable& stubs = request.stubs;
     const bool to_stub = target == stubs.exit_direct || target == stubs.exit_interpret ||
-                         target == stubs.exit_interrupt || target == stubs.lookup;
+                         target == stubs.exit_interrupt || target == stubs.lookup ||
+                         (stubs.exit_brief != 0 && target == stubs.exit_brief);
     if (!to_stub) return violation(request, s.offset, "branch to neither a stub nor a fragment's entry");
     if (s.meaning->action == Action::call) return violation(request, s.offset, "call of a stub");
     s.to_lookup = target == stubs.lookup;
