@@ -12,7 +12,8 @@ kernel=686 engine=translate workload=poweroff times=1 timeout=300
 while (($#)); do
   case $1 in
     --kernel | --engine | --workload | --times | --timeout) declare "${1#--}=${2:?}"; shift 2 ;;
-    *) die "what is $1?" 2 ;;
+    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) die "what is $1? See boot.sh --help" 2 ;;
   esac
 done
 files=(-kernel "build/guests/vmlinuz-$kernel" -initrd build/initrd.gz
