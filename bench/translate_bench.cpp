@@ -1,13 +1,15 @@
 // What translation costs: host cycles for each guest instruction, and how much code grows.
 //
-// The blocks are those of the largest executable section of a 32-bit ELF file, one behind the other: the C library of
-// the host's 32-bit development files, else our example guest, else what RINGSHIFT_BENCH_ELF names. Cycles are the
-// time-stamp counter's.
+// The blocks are those of the largest executable section of a 32-bit ELF file, one behind the other: what
+// RINGSHIFT_BENCH_ELF names, else the C library of the host's 32-bit development files, else our example guest. Cycles
+// are those of the time-stamp counter, for the CPU time of the thread, so that other load does not count.
 #include <benchmark/benchmark.h>
 #include <elf.h>
+#include <time.h>
 #include <x86intrin.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -83,6 +85,28 @@ translator::Request request_at(std::size_t offset) {
   return r;
 }
 
+// Ticks of the time-stamp counter in a nanosecond.
+double tsc_rate() {
+  static const double rate = [] {
+    using Clock = std::chrono::steady_clock;
+    const auto begin = Clock::now();
+    const std::uint64_t first = __rdtsc();
+    while (Clock::now() - begin < std::chrono::milliseconds(20)) {
+    }
+    const std::uint64_t last = __rdtsc();
+    return static_cast<double>(last - first) /
+           static_cast<double>(std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin).count());
+  }();
+  return rate;
+}
+
+std::uint64_t thread_cycles() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<std::uint64_t>((static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec)) *
+                                    tsc_rate());
+}
+
 struct Totals {
   std::uint64_t cycles = 0, instructions = 0, guest_bytes = 0, host_bytes = 0, blocks = 0;
 
@@ -99,14 +123,14 @@ struct Totals {
 void decode_only(benchmark::State& state) {
   Totals totals;
   for (auto _ : state) {
-    const std::uint64_t start = __rdtsc();
+    const std::uint64_t start = thread_cycles();
     for (std::size_t offset = 0; offset < text().bytes.size();) {
       const auto decoded = decode::decode(std::span(text().bytes).subspan(offset), decode::CodeSize::bits32);
       const bool ok = decoded.failure == decode::Failure::none;
       offset += ok ? decoded.insn.length : 1U;
       totals.instructions += ok ? 1U : 0U;
     }
-    totals.cycles += __rdtsc() - start;
+    totals.cycles += thread_cycles() - start;
   }
   totals.report(state);
 }
@@ -115,14 +139,14 @@ BENCHMARK(decode_only)->Unit(benchmark::kMillisecond);
 void plan_only(benchmark::State& state) {
   Totals totals;
   for (auto _ : state) {
-    const std::uint64_t start = __rdtsc();
+    const std::uint64_t start = thread_cycles();
     for (std::size_t offset = 0; offset < text().bytes.size();) {
       const translator::plan::Block block = translator::plan::plan_block(request_at(offset));
       offset += block.bytes;
       totals.instructions += block.steps.size();
       ++totals.blocks;
     }
-    totals.cycles += __rdtsc() - start;
+    totals.cycles += thread_cycles() - start;
   }
   totals.report(state);
 }
@@ -133,7 +157,7 @@ void translate_all(benchmark::State& state, bool verified) {
   verify::Verifier verifier;
   std::uint64_t refused = 0;
   for (auto _ : state) {
-    const std::uint64_t start = __rdtsc();
+    const std::uint64_t start = thread_cycles();
     for (std::size_t offset = 0; offset < text().bytes.size();) {
       const translator::Fragment fragment = translator::translate(request_at(offset));
       if (verified) {
@@ -153,7 +177,7 @@ void translate_all(benchmark::State& state, bool verified) {
       totals.host_bytes += fragment.code.size();
       ++totals.blocks;
     }
-    totals.cycles += __rdtsc() - start;
+    totals.cycles += thread_cycles() - start;
   }
   totals.report(state);
   if (refused != 0) state.SkipWithError("the verifier refused a fragment");

@@ -6,9 +6,11 @@
 #include <array>
 
 #include "runtime/state/cpu_state.h"
+#include "translator/decode/common_fields.h"
 #include "translator/decode/host_operands.h"
 #include "translator/decode/opcode_tables.h"
 #include "translator/decode/zydis_decoders.h"
+#include "translator/decode/zydis_fields.h"
 
 namespace ringshift::decode {
 namespace {
@@ -16,42 +18,6 @@ namespace {
 using isa::Form;
 using isa::Insn;
 using isa::Op;
-
-struct PrefixScan {
-  std::uint8_t bits = 0;
-  Seg segment = Seg::ds;
-};
-
-// Of several prefixes of one group the last one counts, as in silicon.
-PrefixScan scan_prefixes(std::span<const std::uint8_t> bytes, unsigned count) {
-  PrefixScan scan;
-  for (unsigned i = 0; i < count; ++i) {
-    switch (bytes[i]) {
-      case 0xF0:
-        scan.bits |= isa::prefix::kLock;
-        break;
-      case 0xF2:
-        scan.bits = static_cast<std::uint8_t>((scan.bits & ~isa::prefix::kRep) | isa::prefix::kRepne);
-        break;
-      case 0xF3:
-        scan.bits = static_cast<std::uint8_t>((scan.bits & ~isa::prefix::kRepne) | isa::prefix::kRep);
-        break;
-      case 0x66:
-        scan.bits |= isa::prefix::kOperandSize;
-        break;
-      case 0x67:
-        scan.bits |= isa::prefix::kAddressSize;
-        break;
-      default: {
-        scan.bits |= isa::prefix::kSegment;
-        const std::uint8_t b = bytes[i];
-        scan.segment = b == 0x64 ? Seg::fs : b == 0x65 ? Seg::gs : static_cast<Seg>((b >> 3) & 3);
-        break;
-      }
-    }
-  }
-  return scan;
-}
 
 // Base and index of the 16-bit addressing forms (SDM vol. 2, table 2-1); kNoRegister where absent.
 struct Pair {
@@ -67,24 +33,27 @@ constexpr std::array<Pair, 8> kAddress16{{{kEbx, kEsi},
                                           {kEbp, isa::kNoRegister},
                                           {kEbx, isa::kNoRegister}}};
 
-void fill_memory_operand(const ZydisDecodedInstructionRaw& raw, Insn& insn) {
-  const auto& modrm = raw.modrm;
+void fill_memory_operand(const Fields& f, Insn& insn) {
+  const auto mod = static_cast<std::uint8_t>(f.modrm >> 6);
+  const std::uint8_t rm = f.modrm & 7U;
   insn.memory = true;
   if (insn.address_size == 2) {
-    const Pair pair = kAddress16[modrm.rm];
-    if (modrm.mod == 0 && modrm.rm == 6) return;  // disp16 alone
+    const Pair pair = kAddress16[rm];
+    if (mod == 0 && rm == 6) return;  // disp16 alone
     insn.base = pair.base;
     insn.index = pair.index;
     return;
   }
-  if (modrm.rm != 4) {
-    if (modrm.mod != 0 || modrm.rm != 5) insn.base = modrm.rm;
+  if (rm != 4) {
+    if (mod != 0 || rm != 5) insn.base = rm;
     return;
   }
-  if (modrm.mod != 0 || raw.sib.base != 5) insn.base = raw.sib.base;
-  if (raw.sib.index != 4) {
-    insn.index = raw.sib.index;
-    insn.scale = static_cast<std::uint8_t>(1U << raw.sib.scale);
+  const std::uint8_t base = f.sib & 7U;
+  const std::uint8_t index = (f.sib >> 3) & 7U;
+  if (mod != 0 || base != 5) insn.base = base;
+  if (index != 4) {
+    insn.index = index;
+    insn.scale = static_cast<std::uint8_t>(1U << (f.sib >> 6));
   }
 }
 
@@ -109,21 +78,16 @@ std::uint8_t width_in_bytes(Width width, bool memory, std::uint8_t operand_size)
   return operand_size;
 }
 
-Rule find_rule(const ZydisDecodedInstruction& z, Insn& insn) {
-  if (z.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY) return {};  // VEX, EVEX, XOP, 3DNow!
-  switch (z.opcode_map) {
-    case ZYDIS_OPCODE_MAP_DEFAULT:
-      insn.map = 0;
-      return kOneByteRules[z.opcode];
-    case ZYDIS_OPCODE_MAP_0F:
-      insn.map = 1;
-      return kTwoByteRules[z.opcode];
-    case ZYDIS_OPCODE_MAP_0F38:
-      insn.map = 2;
+Rule find_rule(const Fields& f) {
+  switch (f.map) {
+    case 0:
+      return kOneByteRules[f.opcode];
+    case 1:
+      return kTwoByteRules[f.opcode];
+    case 2:
       // movbe and crc32; the rest of the map is MMX and SSE. The ISA set check sorts out the others.
-      return {z.opcode >= 0xF0 ? Op::host_int : Op::host_fp, Form::host};
-    case ZYDIS_OPCODE_MAP_0F3A:
-      insn.map = 3;
+      return {f.opcode >= 0xF0 ? Op::host_int : Op::host_fp, Form::host};
+    case 3:
       return {Op::host_fp, Form::host};
     default:
       return {};
@@ -136,14 +100,13 @@ bool is_fp_environment(const Insn& insn) {
   return insn.map == 0 && insn.memory && (insn.opcode == 0xD9 || insn.opcode == 0xDD) && (reg == 4 || reg == 6);
 }
 
-std::uint32_t extend(std::uint64_t bits, unsigned size_in_bits, Immediate how) {
-  const auto value = static_cast<std::uint32_t>(bits);
-  switch (size_in_bits) {
-    case 8:
+std::uint32_t extend(std::uint32_t value, unsigned size, Immediate how) {
+  switch (size) {
+    case 1:
       return how == Immediate::sign_extended
                  ? static_cast<std::uint32_t>(static_cast<std::int32_t>(static_cast<std::int8_t>(value)))
                  : value & 0xFFU;
-    case 16:
+    case 2:
       return how == Immediate::sign_extended
                  ? static_cast<std::uint32_t>(static_cast<std::int32_t>(static_cast<std::int16_t>(value)))
                  : value & 0xFFFFU;
@@ -152,12 +115,12 @@ std::uint32_t extend(std::uint64_t bits, unsigned size_in_bits, Immediate how) {
   }
 }
 
-void fill_immediates(const ZydisDecodedInstructionRaw& raw, const Rule& rule, Insn& insn) {
-  if (raw.imm[0].size == 0) return;
-  insn.imm = extend(raw.imm[0].value.u, raw.imm[0].size, rule.immediate);
-  insn.imm_offset = raw.imm[0].offset;
-  insn.imm_size = static_cast<std::uint8_t>(raw.imm[0].size / 8);
-  insn.imm2 = static_cast<std::uint16_t>(raw.imm[1].value.u);
+void fill_immediates(const Fields& f, const Rule& rule, Insn& insn) {
+  if (f.imm_size == 0) return;
+  insn.imm = extend(f.imm, f.imm_size, rule.immediate);
+  insn.imm_offset = f.imm_offset;
+  insn.imm_size = f.imm_size;
+  insn.imm2 = f.imm2;
 }
 
 // Register numbers that are not in ModRM.reg.
@@ -176,51 +139,33 @@ void fill_implied_register(Insn& insn) {
   }
 }
 
-}  // namespace
-
-Decoded decode(std::span<const std::uint8_t> bytes, CodeSize size) {
-  Decoded out;
-  const auto given = std::min<std::size_t>(bytes.size(), 15);
-  ZydisDecodedInstruction z;
-  ZydisDecoderContext context;
-  const ZyanStatus status =
-      ZydisDecoderDecodeInstruction(&zydis_decoders(size).minimal, &context, bytes.data(), given, &z);
-  if (ZYAN_FAILED(status)) {
-    out.failure = status == ZYDIS_STATUS_NO_MORE_DATA           ? Failure::truncated
-                  : status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG ? Failure::too_long
-                                                                : Failure::invalid;
-    return out;
-  }
-
-  Insn& insn = out.insn;
-  insn.length = z.length;
-  std::copy_n(bytes.begin(), z.length, insn.bytes.begin());
-  insn.mnemonic = static_cast<std::uint16_t>(z.mnemonic);
-  insn.opcode = z.opcode;
-  const PrefixScan prefixes = scan_prefixes(bytes, z.raw.prefix_count);
-  insn.prefixes = prefixes.bits;
+// What the instruction is, from its fields.
+void complete(const Fields& f, std::span<const std::uint8_t> bytes, CodeSize size, Insn& insn) {
+  insn.length = f.length;
+  std::copy_n(bytes.begin(), f.length, insn.bytes.begin());
+  insn.mnemonic = f.mnemonic;
+  insn.opcode = f.opcode;
+  insn.prefixes = f.prefixes;
   const bool is32 = size == CodeSize::bits32;
   const std::uint8_t operand_size = is32 == insn.has(isa::prefix::kOperandSize) ? 2 : 4;
   insn.address_size = is32 == insn.has(isa::prefix::kAddressSize) ? 2 : 4;
   insn.stack_operand = operand_size;
-  insn.opcode_offset = z.raw.prefix_count;
+  insn.opcode_offset = f.prefix_count;
 
-  Rule rule = find_rule(z, insn);
-  insn.has_modrm = (z.attributes & ZYDIS_ATTRIB_HAS_MODRM) != 0;
-  const auto& modrm = z.raw.modrm;
-  if (insn.has_modrm) {
-    insn.modrm_offset = modrm.offset;
-    insn.modrm = bytes[modrm.offset];
-    insn.reg = modrm.reg;
-    insn.rm = modrm.rm;
-    if (modrm.mod != 3 && !always_register(rule.op)) fill_memory_operand(z.raw, insn);
-    rule = resolve_group(rule, modrm.reg, insn.memory, insn.prefixes);
+  Rule rule = find_rule(f);
+  insn.map = f.map == kNoMap ? std::uint8_t{0} : f.map;
+  insn.has_modrm = f.has_modrm;
+  if (f.has_modrm) {
+    insn.modrm_offset = f.modrm_offset;
+    insn.modrm = f.modrm;
+    insn.reg = (f.modrm >> 3) & 7U;
+    insn.rm = f.modrm & 7U;
+    if (f.modrm < 0xC0 && !always_register(rule.op)) fill_memory_operand(f, insn);
+    rule = resolve_group(rule, insn.reg, insn.memory, insn.prefixes);
   }
-  if (z.raw.disp.size != 0) {
-    insn.disp = static_cast<std::int32_t>(z.raw.disp.value);
-    insn.disp_offset = z.raw.disp.offset;
-    insn.disp_size = static_cast<std::uint8_t>(z.raw.disp.size / 8);
-  }
+  insn.disp = f.disp;
+  insn.disp_offset = f.disp_offset;
+  insn.disp_size = f.disp_size;
   if (rule.form == Form::acc_moffs || rule.form == Form::moffs_acc) insn.memory = true;
 
   insn.op = rule.op;
@@ -231,14 +176,36 @@ Decoded decode(std::span<const std::uint8_t> bytes, CodeSize size) {
   if (insn.op == Op::lar || insn.op == Op::lsl) insn.source_width = 2;
   if (insn.op == Op::jcc || insn.op == Op::setcc || insn.op == Op::cmov) insn.condition = insn.opcode & 15U;
   if (insn.op == Op::nop && insn.map == 0 && insn.has(isa::prefix::kRep)) insn.op = Op::pause;
-  fill_immediates(z.raw, rule, insn);
+  fill_immediates(f, rule, insn);
   fill_implied_register(insn);
 
   const bool stack_base = insn.memory && (insn.base == kEbp || insn.base == kEsp);
-  insn.segment = insn.has(isa::prefix::kSegment) ? prefixes.segment : stack_base ? Seg::ss : Seg::ds;
+  insn.segment = insn.has(isa::prefix::kSegment) ? f.segment : stack_base ? Seg::ss : Seg::ds;
 
-  if (insn.form == Form::host) fill_host_operands(bytes.first(given), size, insn);
+  if (insn.form == Form::host) fill_host_operands(bytes.first(std::min<std::size_t>(bytes.size(), 15)), size, insn);
   if (insn.op == Op::host_fp && is_fp_environment(insn)) insn.op = Op::fp_environment;
+}
+
+}  // namespace
+
+Failure decode_by_zydis(std::span<const std::uint8_t> bytes, CodeSize size, isa::Insn& insn) {
+  Fields fields;
+  bytes = bytes.first(std::min<std::size_t>(bytes.size(), 15));
+  const Failure failure = read_zydis_fields(bytes, size, fields);
+  if (failure == Failure::none) complete(fields, bytes, size, insn);
+  return failure;
+}
+
+Failure decode(std::span<const std::uint8_t> bytes, CodeSize size, isa::Insn& insn) {
+  Fields fields;
+  if (bytes.empty() || !read_common_fields(bytes, size, fields)) return decode_by_zydis(bytes, size, insn);
+  complete(fields, bytes, size, insn);
+  return Failure::none;
+}
+
+Decoded decode(std::span<const std::uint8_t> bytes, CodeSize size) {
+  Decoded out;
+  out.failure = decode(bytes, size, out.insn);
   return out;
 }
 

@@ -1,4 +1,4 @@
-// Guest bytes to isa::Insn, by Zydis.
+// Guest bytes to isa::Insn: common instructions by a table, all others by Zydis.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +33,11 @@ struct Decoded {
 // Instructions that our CPU model lacks, a LOCK prefix where silicon refuses it, and register forms of
 // memory-only instructions come back as Op::invalid.
 [[nodiscard]] Decoded decode(std::span<const std::uint8_t> bytes, CodeSize size);
+
+// The same, to an Insn that is as constructed; it is complete if the result is Failure::none.
+[[nodiscard]] Failure decode(std::span<const std::uint8_t> bytes, CodeSize size, isa::Insn& insn);
+// The same without the short way for common instructions: what that is to be compared with.
+[[nodiscard]] Failure decode_by_zydis(std::span<const std::uint8_t> bytes, CodeSize size, isa::Insn& insn);
 
 // Intel-syntax text of the instruction, for messages and listings.
 [[nodiscard]] std::string disassemble(std::span<const std::uint8_t> bytes, CodeSize size, std::uint32_t eip);

@@ -80,7 +80,7 @@ struct Insn {
   std::uint8_t host_memory = 0;         // host ops: 1 memory is read, 2 written (3: both)
   std::uint8_t host_align = 0;          // host ops: alignment that silicon demands of the operand (16), or 0
   std::uint16_t host_memory_bytes = 0;  // host ops: size of the memory operand
-  std::uint16_t mnemonic = 0;           // ZydisMnemonic, for messages and for the host ops
+  std::uint16_t mnemonic = 0;           // ZydisMnemonic of the host ops
   std::uint16_t imm2 = 0;               // far selector; enter's level
   std::int32_t disp = 0;
   std::uint32_t imm = 0;  // sign-extended where the instruction does so
