@@ -1,0 +1,143 @@
+// Whatever cannot be run: one line on standard error that says why, nothing on standard output, exit status 2.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/cli/process.h"
+#include "tests/cli/test_guests.h"
+#include "tests/support/boot_images.h"
+
+namespace ringshift::test {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+void expect_refused(const Arguments& arguments, const std::string& why) {
+  const Outcome outcome = run(arguments);
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, testing::StartsWith("ringshift: "));
+  EXPECT_THAT(outcome.err, testing::HasSubstr(why));
+  EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
+  EXPECT_THAT(outcome.err, testing::EndsWith("\n"));
+}
+
+// ---- options ----------------------------------------------------------------------------------
+
+struct Row {
+  Arguments arguments;
+  std::string why;
+};
+
+class BadUsage : public testing::TestWithParam<Row> {};
+
+const Row kRows[] = {
+    {{}, "subcommand is required"},
+    {{"frobnicate"}, "subcommand is required"},
+    {{"--frobnicate"}, "subcommand is required"},
+    {{"run", "--frobnicate"}, "not expected: --frobnicate"},
+    {{"run", "-frobnicate"}, "not expected: -frobnicate"},
+    {{"run", "kernel"}, "not expected: kernel"},
+    {{"run", "run"}, "not expected: run"},
+    {{"run", "line\nbreak"}, "not expected: line break"},
+    {{"run", "--memory"}, "--memory: the value is missing"},
+    {{"run", "-m"}, "-m: the value is missing"},
+    {{"run", "--memory", "1G", "-m", "2G"}, "--memory"},
+    {{"run", "--memory", ""}, "not a number"},
+    {{"run", "--memory", "lots"}, "memory size 'lots': not a number"},
+    {{"run", "--memory", "-1M"}, "not a number"},
+    {{"run", "--memory", "0"}, "the least is 2M"},
+    {{"run", "--memory", "1M"}, "the least is 2M"},
+    {{"run", "--memory", "64G"}, "the most is 32G"},
+    {{"run", "--memory", "99999999999999999999G"}, "not a number"},
+    {{"run", "--memory", "4097K"}, "not a multiple of 4K"},
+    {{"run", "--engine", "kvm"}, "--engine 'kvm'"},
+    {{"run", "--serial", "pty"}, "--serial 'pty'"},
+    {{"run", "--serial", "file:/nonexistent/log"}, "'/nonexistent/log': No such file"},
+    {{"run", "--serial", "unix:/nonexistent/socket"}, "'/nonexistent/socket': No such file"},
+    {{"run", "--serial", "unix:" + std::string(200, 'x')}, "the path is too long"},
+    {{"run", "--timeout", "soon"}, "--timeout 'soon'"},
+    {{"run", "--timeout", "0"}, "--timeout '0'"},
+    {{"run", "--debug-exit=iobase=0x10000"}, "iobase is not a port number"},
+    {{"run", "--debug-exit=5"}, "needs iobase=PORT and iosize=BYTES"},
+    {{"run", "--debug-exit=iorange=5"}, "knows only iobase and iosize"},
+    {{"run", "--initrd", "/dev/null"}, "--initrd without --kernel"},
+    {{"run", "--append", "x"}, "--append without --kernel"},
+    {{"run", "--engine", "interpret", "--verify"}, "--verify with --engine interpret"},
+    {{"run", "--cpus", "2"}, "only one virtual CPU"},
+    {{"run", "--cpus", "many"}, "not a positive number"},
+    {{"run", "--disk", "d"}, "--disk: not supported by this version"},
+    {{"run", "--cdrom", "c"}, "--cdrom: not supported by this version"},
+    {{"run", "--floppy", "f"}, "--floppy: not supported by this version"},
+    {{"run", "--boot", "disk"}, "--boot: not supported by this version"},
+    {{"run", "--firmware", "f"}, "--firmware: not supported by this version"},
+    {{"run", "--gdb", "1234"}, "--gdb: not supported by this version"},
+    {{"run", "--display", "gtk"}, "--display gtk: only 'none'"},
+    {{"run", "-smp", "4"}, "only one virtual CPU"},
+    {{"run", "-hda", "d"}, "--disk: not supported by this version"},
+    {{"run", "-s"}, "-s: there is no debugger interface yet"},
+    {{"run", "-accel", "kvm"}, "-accel: the engine is chosen by --engine"},
+    {{"run", "-cpu", "host"}, "-cpu: there is one CPU model"},
+    {{"run", "-machine", "q35"}, "-machine: there is one machine model"},
+    {{"run", "-device", "e1000"}, "-device e1000: only isa-debug-exit is known"},
+};
+
+TEST_P(BadUsage, IsRefused) { expect_refused(GetParam().arguments, GetParam().why); }
+
+INSTANTIATE_TEST_SUITE_P(Options, BadUsage, testing::ValuesIn(kRows));
+
+// ---- images -----------------------------------------------------------------------------------
+
+class BadImage : public testing::Test {
+ protected:
+  Folder folder_;
+  std::string kernel_ = folder_.write("kernel", small_bzimage());
+};
+
+TEST_F(BadImage, Missing) {
+  expect_refused({"run", "--kernel", folder_.path("none")}, "none': No such file or directory");
+  expect_refused({"run", "--kernel", ""}, "kernel '': No such file or directory");
+  expect_refused({"run", "--kernel", kernel_, "--initrd", folder_.path("none")}, "initrd '");
+}
+
+TEST_F(BadImage, ADirectory) { expect_refused({"run", "--kernel", folder_.path("")}, "is a directory"); }
+
+TEST_F(BadImage, Empty) { expect_refused({"run", "--kernel", "/dev/null"}, "the file is empty"); }
+
+TEST_F(BadImage, Endless) { expect_refused({"run", "--kernel", "/dev/zero"}, "larger than 1 GiB"); }
+
+TEST_F(BadImage, Truncated) {
+  auto image = small_bzimage();
+  for (const std::size_t size : {1U, 511U, 512U, 1024U, 3000U, 5119U}) {
+    image = small_bzimage();
+    image.resize(size);
+    expect_refused({"run", "--kernel", folder_.write("cut", image)}, "kernel '");
+  }
+  image = small_elf(true);
+  image.resize(image.size() - 1);
+  expect_refused({"run", "--kernel", folder_.write("cut", image)}, "truncated");
+}
+
+TEST_F(BadImage, OfAnotherFormat) {
+  expect_refused({"run", "--kernel", folder_.write("text", std::vector<std::uint8_t>(10000, ' '))}, "unknown format");
+  expect_refused({"run", "--kernel", "/proc/self/exe"}, "a 64-bit ELF file");
+}
+
+TEST_F(BadImage, TooLargeForTheMemory) {
+  const std::string initrd = folder_.write("initrd", std::vector<std::uint8_t>(5 << 20, 1));
+  expect_refused({"run", "--kernel", kernel_, "--initrd", initrd, "--memory", "4M"}, "does not fit in memory");
+}
+
+TEST_F(BadImage, CommandLineTooLong) {
+  expect_refused({"run", "--kernel", kernel_, "--append", std::string(4000, 'x')}, "command line is longer");
+}
+
+TEST_F(BadImage, ForEveryEngine) {
+  for (const char* engine : {"translate", "interpret", "lockstep"}) {
+    expect_refused({"run", "--engine", engine, "--kernel", "/dev/null"}, "the file is empty");
+  }
+}
+
+}  // namespace
+}  // namespace ringshift::test

@@ -1,0 +1,102 @@
+// What the options of `ringshift run` mean.
+#include "cli/run_options.h"
+
+#include <gtest/gtest.h>
+
+namespace ringshift::cli {
+namespace {
+
+RunOptions options_of(const RunText& text) {
+  auto result = check_run_options(text);
+  if (const auto* error = std::get_if<std::string>(&result)) {
+    ADD_FAILURE() << *error;
+    return {};
+  }
+  return std::get<RunOptions>(result);
+}
+
+std::string error_of(const RunText& text) {
+  const auto result = check_run_options(text);
+  const auto* error = std::get_if<std::string>(&result);
+  return error == nullptr ? "no error" : *error;
+}
+
+TEST(RunOptions, DefaultToTheEmbeddedGuest) {
+  const RunOptions options = options_of({});
+  EXPECT_FALSE(options.kernel);
+  EXPECT_EQ(options.memory_bytes, 256 * machine::kMiB);
+  EXPECT_EQ(options.serial.kind, SerialTarget::Kind::stdio);
+  EXPECT_EQ(options.engine, EngineChoice::translate);
+  EXPECT_FALSE(options.timeout_ns);
+  EXPECT_FALSE(options.debug_exit);
+}
+
+TEST(RunOptions, KnowEverySerialTarget) {
+  RunText text;
+  text.serial = "file:a:b";
+  EXPECT_EQ(options_of(text).serial.kind, SerialTarget::Kind::file);
+  EXPECT_EQ(options_of(text).serial.path, "a:b");
+  text.serial = "unix:/s";
+  EXPECT_EQ(options_of(text).serial.kind, SerialTarget::Kind::unix_socket);
+  text.serial = "none";
+  EXPECT_EQ(options_of(text).serial.kind, SerialTarget::Kind::none);
+  text.serial = "file:";
+  EXPECT_EQ(error_of(text), "--serial 'file:': the path is missing");
+  text.serial = "pty";
+  EXPECT_EQ(error_of(text), "--serial 'pty': none of stdio, file:PATH, unix:PATH, none");
+}
+
+TEST(RunOptions, TakeFractionsOfASecond) {
+  RunText text;
+  text.timeout.emplace("0.25");
+  EXPECT_EQ(options_of(text).timeout_ns, 250'000'000U);
+  for (const char* bad : {"", "0", "-1", "x", "1s", "nan", "inf", "1e300"}) {
+    text.timeout.emplace(bad);
+    EXPECT_EQ(error_of(text), "--timeout '" + std::string(bad) + "': not a positive number of seconds");
+  }
+}
+
+TEST(RunOptions, PlaceTheDebugExitPort) {
+  RunText text;
+  text.debug_exit = true;
+  EXPECT_EQ(options_of(text).debug_exit->base, 0x501);
+  EXPECT_EQ(options_of(text).debug_exit->size, 4);
+  text.debug_exit_ports = "iobase=0xf4,iosize=0x1";
+  EXPECT_EQ(options_of(text).debug_exit->base, 0xF4);
+  EXPECT_EQ(options_of(text).debug_exit->size, 1);
+  text.debug_exit_ports = "iobase=0xfffe";
+  EXPECT_EQ(error_of(text), "--debug-exit 'iobase=0xfffe': leaves the 65536 ports");
+  text.debug_exit_ports = "iosize=3";
+  EXPECT_EQ(error_of(text), "--debug-exit 'iosize=3': iosize is none of 1, 2, 4");
+}
+
+TEST(RunOptions, RefuseWhatIsNotBuilt) {
+  const auto error_with = [](auto change) {
+    RunText text;
+    change(text);
+    return error_of(text);
+  };
+  EXPECT_EQ(error_with([](RunText& t) { t.cpus = "2"; }),
+            "--cpus 2: only one virtual CPU is supported by this version");
+  EXPECT_EQ(error_with([](RunText& t) { t.display = "gtk"; }),
+            "--display gtk: only 'none' is supported by this version");
+  EXPECT_EQ(error_with([](RunText& t) { t.disks = {"d"}; }), "--disk: not supported by this version");
+  EXPECT_EQ(error_with([](RunText& t) { t.cdrom.emplace("c"); }), "--cdrom: not supported by this version");
+  EXPECT_EQ(error_with([](RunText& t) { t.floppy.emplace("f"); }), "--floppy: not supported by this version");
+  EXPECT_EQ(error_with([](RunText& t) { t.boot.emplace("disk"); }), "--boot: not supported by this version");
+  EXPECT_EQ(error_with([](RunText& t) { t.firmware.emplace("f"); }), "--firmware: not supported by this version");
+  EXPECT_EQ(error_with([](RunText& t) { t.gdb.emplace("1"); }), "--gdb: not supported by this version");
+}
+
+TEST(RunOptions, RefuseWhatContradictsItself) {
+  RunText text;
+  text.initrd.emplace("i");
+  EXPECT_EQ(error_of(text), "--initrd without --kernel: nothing would read it");
+  text = {};
+  text.verify = true;
+  text.engine = "interpret";
+  EXPECT_EQ(error_of(text), "--verify with --engine interpret: there is no translated code to check");
+}
+
+}  // namespace
+}  // namespace ringshift::cli
