@@ -10,8 +10,9 @@
 namespace ringshift::mmu {
 namespace {
 
-// Neighbours that one fault brings along: measured, 8 pages cost little more than 1 because the signal
-// dominates.
+// The block, aligned, in which physically contiguous neighbours come along: one mapping, whatever its length.
+constexpr unsigned kReach = 64;
+// The block in which scattered ones do: each is a mapping of its own, which costs about half of a fault.
 constexpr unsigned kGroup = 8;
 // A large page with more runs of code and data than this is mapped around the fault only.
 constexpr unsigned kMaxRuns = 16;
@@ -44,14 +45,10 @@ Slot* slot_for(WindowContext& context, Window& window, std::uint32_t page, const
                const std::uint8_t* table) {
   const std::uint64_t upper = kind == Slot::Kind::identity ? 0 : normalised_upper(found, kind);
   Slot* slot = window.slot_of(page);
-  const std::uint32_t first = page & ~(window.slot_pages() - 1);
   if (slot != nullptr) {
     const bool same = slot->kind == kind && ((slot->upper ^ upper) & ~bits::kDirty) == 0;
-    // A page that led elsewhere until now: the observer hears of it.
-    const unsigned i = window.index_in_slot(page);
-    const bool moved = slot->is_mapped(i) && slot->frame[i] != frame_of(found.address);
+    const std::uint32_t first = page & ~(window.slot_pages() - 1);
     if (!same && !window.drop(context, first, window.slot_pages())) return nullptr;
-    if (same && moved && !window.drop(context, page, 1)) return nullptr;
     slot = window.slot_of(page);
   }
   if (slot == nullptr) {
@@ -92,11 +89,18 @@ bool all_writable(const Slot& slot, unsigned begin, unsigned end) {
 
 struct Wanted {
   bool wanted = false;
+  bool in_place = false;  // mapped already, and only the right to write is missing
   bool writable = false;
   std::uint32_t frame = 0;
   std::uint64_t file_offset = 0;
   std::uint64_t entry = 0;
 };
+
+// Whether `after` continues `before` in one mapping of the host.
+bool continues(const Wanted& before, const Wanted& after) {
+  return after.wanted && after.writable == before.writable && after.frame == before.frame + 1 &&
+         after.file_offset == before.file_offset + kPageSize;
+}
 
 // What a neighbour of the faulting page deserves: only what needs no change of A or D.
 Wanted neighbour(const WindowContext& context, const Window& window, const Slot& slot, unsigned i) {
@@ -110,43 +114,84 @@ Wanted neighbour(const WindowContext& context, const Window& window, const Slot&
   const PhysPage target = context.physical.page(address);
   if (target.host == nullptr) return out;
   out.frame = frame_of(address);
-  if (slot.is_mapped(i) && slot.frame[i] != out.frame) return out;
+  const bool mapped = slot.is_mapped(i);
+  if (mapped && slot.frame[i] != out.frame) return out;
   out.writable = (entry & bits::kDirty) != 0 && target.kind == PageKind::ram && !holds_code(context, out.frame) &&
                  ((rights & bits::kWrite) != 0 || window.view == View::supervisor_no_wp);
-  out.wanted = !slot.is_mapped(i) || (out.writable && !slot.is_writable(i));
+  out.wanted = !mapped || (out.writable && !slot.is_writable(i));
+  out.in_place = mapped;
   out.file_offset = target.file_offset;
   out.entry = entry;
   return out;
 }
 
-bool fill_group(WindowContext& context, Window& window, Slot& slot, std::uint32_t page, const Wanted& faulting) {
-  const unsigned at = window.index_in_slot(page);
-  const unsigned base = at & ~(kGroup - 1);
-  const std::uint32_t base_page = page & ~(kGroup - 1);
-  std::array<Wanted, kGroup> group;
-  for (unsigned j = 0; j < kGroup; ++j) {
-    group[j] = base + j == at ? faulting : neighbour(context, window, slot, base + j);
+// The pages of one 64-page block of a slot that deserve to be mapped now.
+class Block {
+ public:
+  Block(WindowContext& context, Window& window, Slot& slot, std::uint32_t page, const Wanted& faulting)
+      : context_(context),
+        window_(window),
+        slot_(slot),
+        at_(page % kReach),
+        first_page_(page - at_),
+        first_index_(window.index_in_slot(page) - at_) {
+    pages_[at_] = faulting;
+    seen_ = std::uint64_t{1} << at_;
   }
-  for (unsigned j = 0; j < kGroup;) {
-    if (!group[j].wanted) {
-      ++j;
-      continue;
+
+  // Maps the faulting page with all that continues it, and other neighbours that are near. False if the host refused.
+  bool map() {
+    unsigned begin = at_;
+    unsigned end = at_ + 1;
+    if (pages_[at_].wanted) {
+      while (begin > 0 && look(begin - 1).wanted && continues(look(begin - 1), pages_[begin])) --begin;
+      while (end < kReach && continues(pages_[end - 1], look(end))) ++end;
+      if (!map_run(begin, end)) return false;
     }
-    unsigned end = j + 1;
-    while (end < kGroup && group[end].wanted && group[end].writable == group[j].writable &&
-           group[end].frame == group[end - 1].frame + 1 &&
-           group[end].file_offset == group[end - 1].file_offset + kPageSize) {
-      ++end;
+    const unsigned near = at_ & ~(kGroup - 1);
+    return map_runs(near, std::min(begin, near + kGroup)) && map_runs(std::max(end, near), near + kGroup);
+  }
+
+ private:
+  const Wanted& look(unsigned i) {
+    const std::uint64_t bit = std::uint64_t{1} << i;
+    if ((seen_ & bit) == 0) pages_[i] = neighbour(context_, window_, slot_, first_index_ + i);
+    seen_ |= bit;
+    return pages_[i];
+  }
+  bool map_runs(unsigned begin, unsigned end) {
+    while (begin < end) {
+      unsigned stop = begin + 1;
+      if (look(begin).wanted) {
+        while (stop < end && continues(pages_[stop - 1], look(stop))) ++stop;
+        if (!map_run(begin, stop)) return false;
+      }
+      begin = stop;
     }
-    const MapRun run{base_page + j, end - j, group[j].frame, group[j].file_offset, group[j].writable};
-    const bool ok = all_mapped(slot, base + j, base + end) ? window.protect(context, run.first, run.pages, run.writable)
-                                                           : window.map(context, run);
+    return true;
+  }
+  bool map_run(unsigned begin, unsigned end) {
+    const Wanted& first = pages_[begin];
+    const bool in_place =
+        std::all_of(&pages_[begin], &pages_[begin] + (end - begin), [](const Wanted& page) { return page.in_place; });
+    const std::uint32_t page = first_page_ + begin;
+    const bool ok = in_place
+                        ? window_.protect(context_, page, end - begin, first.writable)
+                        : window_.map(context_, {page, end - begin, first.frame, first.file_offset, first.writable});
     if (!ok) return false;
-    for (unsigned k = j; k < end; ++k) remember(window, slot, base + k, group[k].entry);
-    j = end;
+    for (unsigned i = begin; i < end; ++i) remember(window_, slot_, first_index_ + i, pages_[i].entry);
+    return true;
   }
-  return true;
-}
+
+  WindowContext& context_;
+  Window& window_;
+  Slot& slot_;
+  unsigned at_;  // of the faulting page in the block
+  std::uint32_t first_page_;
+  unsigned first_index_;
+  std::array<Wanted, kReach> pages_;
+  std::uint64_t seen_ = 0;
+};
 
 // ---- large pages and paging off ------------------------------------------------------------------------
 
@@ -188,53 +233,91 @@ bool fill_runs(WindowContext& context, Window& window, Slot& slot, std::uint32_t
   return true;
 }
 
+enum class Entered : std::uint8_t {
+  yes,
+  refused,     // by the host: make room and try again
+  impossible,  // the page table is in a device: nothing to compare with
+};
+
+// Maps the page that a walk has found, in RAM or ROM, with its neighbours.
+Entered enter(WindowContext& context, Window& window, Linear linear, const Walk& found, const PhysPage& target) {
+  const Slot::Kind kind = kind_of(window.paging, found);
+  const std::uint8_t* table = nullptr;
+  if (kind == Slot::Kind::table) {
+    table = context.physical.page(found.entry_address).host;
+    if (table == nullptr) return Entered::impossible;
+  }
+  const std::uint32_t page = linear >> kPageShift;
+  Slot* slot = slot_for(context, window, page, found, kind, table);
+  if (slot == nullptr) return Entered::refused;
+  const bool can_write = found.dirty && target.kind == PageKind::ram &&
+                         (found.writable || (window.paging.enabled && window.view == View::supervisor_no_wp));
+  bool ok = false;
+  if (kind == Slot::Kind::table) {
+    const unsigned i = window.index_in_slot(page);
+    Wanted wanted;
+    wanted.frame = frame_of(found.address);
+    wanted.file_offset = target.file_offset;
+    wanted.entry = found.entry_value;
+    wanted.writable = can_write && !holds_code(context, wanted.frame);
+    const bool mapped = slot->is_mapped(i);
+    wanted.in_place = mapped && slot->frame[i] == wanted.frame;
+    wanted.wanted = !wanted.in_place || (wanted.writable && !slot->is_writable(i));
+    // It led elsewhere until now, and the new mapping takes its place.
+    if (mapped && !wanted.in_place) window.announce_drop(context, page);
+    ok = Block(context, window, *slot, page, wanted).map();
+  } else {
+    ok = fill_runs(context, window, *slot, page, can_write);
+  }
+  if (ok) return Entered::yes;
+  window.remove_if_empty(page);
+  return Entered::refused;
+}
+
+// Whether code at `linear` may be fetched as the window has it cached. Then a walk would say nothing better.
+bool fetch_cached(const Window& window, Linear linear, PhysAddr& address) {
+  const std::uint32_t page = linear >> kPageShift;
+  const Slot* slot = window.slot_of(page);
+  const unsigned i = window.index_in_slot(page);
+  if (slot == nullptr || !slot->is_mapped(i)) return false;
+  std::uint64_t entries = slot->upper;
+  if (slot->kind == Slot::Kind::table) entries |= snapshot_entry(*slot, window.paging.pae, i);
+  if (window.paging.pae && window.paging.nxe && (entries & bits::kNoExecute) != 0) return false;
+  address = (PhysAddr{slot->frame[i]} << kPageShift) | (linear & kPageMask);
+  return true;
+}
+
 }  // namespace
 
 FillResult fill_window(WindowContext& context, Window& window, Linear linear, Access access, bool& host_refused) {
+  PhysAddr cached = 0;
+  if (access == Access::fetch && fetch_cached(window, linear, cached)) return {Fill::mapped, 0, cached};
   const bool user = window.paging.enabled && window.view == View::user;
   const Walk found = walk(context.physical, window.paging, linear, access, user);
   if (!found.ok) return {Fill::page_fault, found.error, 0};
   const FillResult emulate{Fill::emulate, 0, found.address};
   const PhysPage target = context.physical.page(found.address);
   if (target.host == nullptr) return emulate;
-  const bool may_write = target.kind == PageKind::ram && !context.code.contains(found.address);
-  if (access == Access::write && !may_write) return emulate;
-
-  const Slot::Kind kind = kind_of(window.paging, found);
-  const std::uint8_t* table = nullptr;
-  if (kind == Slot::Kind::table) {
-    table = context.physical.page(found.entry_address).host;
-    if (table == nullptr) return emulate;  // a page table in a device: nothing to compare with
-  }
-  const std::uint32_t page = linear >> kPageShift;
-  Slot* slot = slot_for(context, window, page, found, kind, table);
-  if (slot == nullptr) {
-    host_refused = true;
-    return emulate;
-  }
-  const bool can_write =
-      found.dirty && (found.writable || (window.paging.enabled && window.view == View::supervisor_no_wp));
-  bool ok = false;
-  if (kind == Slot::Kind::table) {
-    const unsigned i = window.index_in_slot(page);
-    Wanted wanted;
-    wanted.writable = can_write && may_write;
-    wanted.wanted = !slot->is_mapped(i) || (wanted.writable && !slot->is_writable(i));
-    wanted.frame = frame_of(found.address);
-    wanted.file_offset = target.file_offset;
-    wanted.entry = found.entry_value;
-    ok = fill_group(context, window, *slot, page, wanted);
-  } else {
-    ok = fill_runs(context, window, *slot, page, can_write && target.kind == PageKind::ram);
-  }
-  if (!ok) {
-    window.remove_if_empty(page);
-    host_refused = true;
-    return emulate;
-  }
+  if (access == Access::write && (target.kind != PageKind::ram || context.code.contains(found.address))) return emulate;
+  const Entered entered = enter(context, window, linear, found, target);
+  host_refused = entered == Entered::refused;
+  if (entered != Entered::yes) return emulate;
   if (access != Access::fetch) touch(window, linear);
   ++context.stats.fills;
   return {Fill::mapped, 0, found.address};
+}
+
+bool prefill_window(WindowContext& context, Window& window, Linear linear) {
+  if (!window.paging.enabled) return true;
+  const Walk found = probe(context.physical, window.paging, linear);
+  if (!found.ok || found.page_size != kPageSize || (window.view == View::user && !found.user)) return true;
+  if ((found.upper_value & found.entry_value & bits::kAccessed) == 0) return true;
+  const PhysPage target = context.physical.page(found.address);
+  if (target.host == nullptr) return true;
+  const std::uint64_t before = context.stats.pages_mapped;
+  if (enter(context, window, linear, found, target) == Entered::refused) return false;
+  if (context.stats.pages_mapped != before) ++context.stats.prefills;
+  return true;
 }
 
 }  // namespace ringshift::mmu

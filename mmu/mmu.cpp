@@ -74,7 +74,7 @@ const TlbEntry* Mmu::translate_slow(Linear linear, Access access, bool user, std
     error = found.error;
     // A page fault invalidates what is cached for its address (SDM vol. 3, 4.10.4.1).
     tlb_.drop(linear);
-    if (windows_) windows_->page_faulted(linear);
+    if (windows_) windows_->page_faulted(linear, user);
     return nullptr;
   }
   const PhysPage target = physical_.page(found.address);

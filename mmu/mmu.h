@@ -47,8 +47,13 @@ class Mmu {
                                                                        : entry.executable)) {
       return &entry;
     }
-    return translate_slow(linear, access, user, error);
+    return frozen_ ? nullptr : translate_slow(linear, access, user, error);
   }
+
+  // While frozen, only what the software TLB holds is translated; the rest fails, with an error code that means
+  // nothing. For callers that keep guest state in registers which the walk may use.
+  void freeze(bool frozen) { frozen_ = frozen; }
+  [[nodiscard]] bool frozen() const { return frozen_; }
 
   // Reads and writes through an entry, up to 8 bytes within the page: RAM, ROM or device. A write
   // to a page with code tells CodePages' listeners first.
@@ -137,6 +142,7 @@ class Mmu {
   Tlb tlb_;
   TlbEntry scratch_[2];
   unsigned next_scratch_ = 0;
+  bool frozen_ = false;
   MmuStats stats_;
 };
 

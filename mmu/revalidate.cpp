@@ -99,34 +99,58 @@ bool needs_comparison(const Slot& slot, bool globals) {
   return slot.kind == Slot::Kind::table ? slot.local_count != 0 : (slot.upper & bits::kGlobal) == 0;
 }
 
-bool compare_table(WindowContext& context, Window& window, std::uint32_t first, Slot& slot, bool globals,
-                   DropList& drops) {
-  const bool pae = window.paging.pae;
-  std::uint32_t protect_first = 0;
-  std::uint32_t protect_pages = 0;
-  auto protect = [&] {
-    const std::uint32_t pages = std::exchange(protect_pages, 0);
-    if (pages == 0) return true;
-    if (!window.protect(context, protect_first, pages, false)) return false;
-    for (std::uint32_t i = 0; i < pages; ++i) settle(slot, pae, protect_first + i - first);
-    return true;
-  };
-  for (unsigned word = 0; word * 64 < window.slot_pages(); ++word) {
-    const std::uint64_t candidates = globals ? slot.mapped[word] : slot.local[word];
-    if (candidates == 0 || !word_changed(slot, pae, word * 64)) continue;
+// Compares what a slot has mapped from a page table.
+class TableComparison {
+ public:
+  TableComparison(WindowContext& context, Window& window, Slot& slot, std::uint32_t first, DropList& drops)
+      : context_(context), window_(window), slot_(slot), first_(first), drops_(drops) {}
+
+  // 64 entries, of which `candidates` count. False if the host refused.
+  bool word(unsigned word, std::uint64_t candidates) {
+    const bool pae = window_.paging.pae;
+    if (candidates == 0 || !word_changed(slot_, pae, word * 64)) return true;
     for (std::uint64_t left = candidates; left != 0; left &= left - 1) {
       const unsigned i = word * 64 + static_cast<unsigned>(std::countr_zero(left));
-      const std::uint32_t page = first + i;
-      const Verdict verdict = judge(slot, pae, i);
-      if (verdict == Verdict::keep) settle(slot, pae, i);
-      if (verdict == Verdict::drop && !drops.add(page, 1)) return false;
-      if (verdict != Verdict::read_only) continue;
-      if (protect_pages != 0 && protect_first + protect_pages != page && !protect()) return false;
-      if (protect_pages == 0) protect_first = page;
-      ++protect_pages;
+      const Verdict verdict = judge(slot_, pae, i);
+      if (verdict == Verdict::keep) settle(slot_, pae, i);
+      if (verdict == Verdict::drop && !drops_.add(first_ + i, 1)) return false;
+      if (verdict == Verdict::read_only && !protect(i)) return false;
     }
+    return true;
   }
-  return protect();
+  // Takes back rights to write that are still to be taken back.
+  bool finish() {
+    const unsigned pages = std::exchange(pages_, 0);
+    if (pages == 0) return true;
+    if (!window_.protect(context_, first_ + begin_, pages, false)) return false;
+    for (unsigned i = begin_; i < begin_ + pages; ++i) settle(slot_, window_.paging.pae, i);
+    return true;
+  }
+
+ private:
+  bool protect(unsigned i) {
+    if (pages_ != 0 && begin_ + pages_ != i && !finish()) return false;
+    if (pages_ == 0) begin_ = i;
+    ++pages_;
+    return true;
+  }
+
+  WindowContext& context_;
+  Window& window_;
+  Slot& slot_;
+  std::uint32_t first_;  // linear page number of the slot
+  DropList& drops_;
+  unsigned begin_ = 0;  // a run to be made read-only
+  unsigned pages_ = 0;
+};
+
+bool compare_table(WindowContext& context, Window& window, std::uint32_t first, Slot& slot, bool globals,
+                   DropList& drops) {
+  TableComparison comparison(context, window, slot, first, drops);
+  for (unsigned word = 0; word * 64 < window.slot_pages(); ++word) {
+    if (!comparison.word(word, globals ? slot.mapped[word] : slot.local[word])) return false;
+  }
+  return comparison.finish();
 }
 
 }  // namespace
@@ -154,18 +178,10 @@ bool revalidate_page(WindowContext& context, Window& window, std::uint32_t page)
   }
   const unsigned i = window.index_in_slot(page);
   if (slot->kind == Slot::Kind::large || !slot->is_mapped(i)) return true;
-  switch (judge(*slot, window.paging.pae, i)) {
-    case Verdict::keep:
-      settle(*slot, window.paging.pae, i);
-      return true;
-    case Verdict::read_only:
-      if (!window.protect(context, page, 1, false)) return false;
-      settle(*slot, window.paging.pae, i);
-      return true;
-    case Verdict::drop:
-      break;
-  }
-  return window.drop(context, page, 1);
+  // Stale neighbours go with it: whoever invalidates a range page by page has changed all of its entries before.
+  DropList drops(context, window);
+  TableComparison comparison(context, window, *slot, page - i, drops);
+  return comparison.word(i / 64, slot->mapped[i / 64]) && comparison.finish() && drops.flush();
 }
 
 bool maps_global(const Window& window, std::uint32_t page) {

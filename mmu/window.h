@@ -44,8 +44,14 @@ class WindowObserver {
   virtual void on_drop_all(std::uint32_t window_id) = 0;
 };
 
+struct ActiveWindow {
+  std::uint8_t* base = nullptr;
+  std::uint32_t id = 0;
+};
+
 struct WindowStats {
   std::uint64_t fills = 0;          // faults answered by mapping
+  std::uint64_t prefills = 0;       // faults forestalled: the page of a guest page fault or of INVLPG, mapped at once
   std::uint64_t pages_mapped = 0;   // pages mapped by them, neighbours included
   std::uint64_t drops = 0;          // pages unmapped by invlpg or by comparison
   std::uint64_t revalidations = 0;  // CR3 loads answered by comparison
@@ -74,6 +80,9 @@ class WindowPool {
   // Cheap if only the view changed. `paging` may differ from that of the last call only if cr3_loaded
   // or flush_all was called in between. paging.write_protect is ignored: `view` says it.
   virtual void activate(const PagingState& paging, View view) = 0;
+  // The same for the paging state of the last activate(), if nothing has to be compared or made; else false, and
+  // nothing has changed. Uses general registers only.
+  [[nodiscard]] virtual bool reactivate(View view, ActiveWindow& window) = 0;
   [[nodiscard]] virtual std::uint8_t* base() const = 0;
   [[nodiscard]] virtual std::uint32_t current_id() const = 0;
   // If `host` lies in the current window: its linear address. The guard areas are not in the window.
@@ -84,13 +93,13 @@ class WindowPool {
   // SIGSEGV handler that interrupted translated code.
   virtual FillResult fill(Linear linear, Access access) = 0;
 
-  // Architectural invalidations; they concern all windows of the current CR3 (and global pages in all).
+  // Architectural invalidations. All are lazy: a window is compared with the page tables when it is activated
+  // next, so activate() must come before translated code runs again.
+  // Concerns all windows of the current CR3 (and global pages in all).
   virtual void invlpg(Linear linear) = 0;
-  // A guest page fault at `linear` is about to be delivered: it invalidates that page in the windows of the
-  // current CR3.
-  virtual void page_faulted(Linear linear) = 0;
-  // Lazily: a window is compared with the page tables when it is activated next, so activate() must come
-  // before translated code runs again.
+  // A guest page fault at `linear` is about to be delivered. That invalidates the page; and as the guest is
+  // likely to map it and to try again, the window looks for it when it is activated next.
+  virtual void page_faulted(Linear linear, bool user) = 0;
   // A load of CR3 (even of the same value): every non-global translation must be seen afresh.
   virtual void cr3_loaded() = 0;
   // CR0.PG, CR4.PSE/PAE/PGE, EFER.NXE or the physical map changed: no translation survives that the

@@ -13,6 +13,8 @@ namespace {
 constexpr std::uint64_t kFillSlack = 64;
 // Of a reservation: its guards.
 constexpr std::uint64_t kAreasPerWindow = 2;
+// Single pages that are compared when a window is activated; more, and all of it is.
+constexpr std::size_t kMaxPending = 64;
 
 // What the window's contents depend on, apart from the page tables' root. Global pages and write
 // protection are not in it: G bits are recorded, and the view says whether R/W counts.
@@ -50,6 +52,7 @@ void ShadowWindowPool::activate(const PagingState& paging, View view) {
   Window*& recent = recent_[static_cast<unsigned>(view)];
   if (same_tables && recent != nullptr) {
     current_ = recent;
+    if (!recent->pending.empty()) settle_pending(*recent);
     return;
   }
   if (!same_tables) recent_ = {};
@@ -112,7 +115,7 @@ Window& ShadowWindowPool::recyclable(const PagingState& paging, View view) {
 }
 
 void ShadowWindowPool::make_coherent(Window& window) {
-  if (window.generation == generation_) return;
+  if (window.generation == generation_) return settle_pending(window);
   if (window.map_version != context_.physical.version()) {
     window.wipe(context_);
     window.map_version = context_.physical.version();
@@ -123,6 +126,24 @@ void ShadowWindowPool::make_coherent(Window& window) {
   }
   window.compare_globals = false;
   window.generation = generation_;
+  settle_pending(window);
+}
+
+void ShadowWindowPool::note_pending(Window& window, std::uint32_t page) {
+  if (!window.pending.empty() && window.pending.back() == page) return;
+  if (window.pending.size() < kMaxPending) return window.pending.push_back(page);
+  window.pending.clear();
+  window.generation = 0;  // compare all
+  window.compare_globals = true;
+  std::replace(recent_.begin(), recent_.end(), &window, static_cast<Window*>(nullptr));
+}
+
+void ShadowWindowPool::settle_pending(Window& window) {
+  for (const std::uint32_t page : window.pending) {
+    insist(window, [&] { return prefill_window(context_, window, page << kPageShift); });
+    insist(window, [&] { return revalidate_page(context_, window, page); });
+  }
+  window.pending.clear();
 }
 
 FillResult ShadowWindowPool::fill(Linear linear, Access access) {
@@ -147,19 +168,20 @@ void ShadowWindowPool::invlpg(Linear linear) {
   for (const auto& window : windows_) {
     if (window->slot_of(page) == nullptr) continue;
     if (window->generation == generation_) {
-      insist(*window, [&] { return revalidate_page(context_, *window, page); });
+      note_pending(*window, page);
     } else if (maps_global(*window, page)) {
       window->compare_globals = true;  // its other pages are compared anyway before it is used again
     }
   }
 }
 
-void ShadowWindowPool::page_faulted(Linear linear) {
+void ShadowWindowPool::page_faulted(Linear linear, bool user) {
   if (recent_generation_ != generation_) return;  // compared anyway before they are used again
   const std::uint32_t page = linear >> kPageShift;
   for (Window* window : recent_) {
-    if (window == nullptr || window->slot_of(page) == nullptr) continue;
-    insist(*window, [&] { return revalidate_page(context_, *window, page); });
+    if (window == nullptr) continue;
+    const bool returns_here = user && window->view == View::user;
+    if (returns_here || window->slot_of(page) != nullptr) note_pending(*window, page);
   }
 }
 

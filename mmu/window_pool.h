@@ -12,7 +12,7 @@ namespace ringshift::mmu {
 // Revalidation by comparison (revalidate.cpp). The result is false if the host refused a mapping: make
 // room and call again. `globals`: compare global pages too.
 [[nodiscard]] bool revalidate_window(WindowContext& context, Window& window, bool globals);
-// The same for the page (or large page) around one linear page number.
+// The same for the page (or large page) around one linear page number, and stale pages near it.
 [[nodiscard]] bool revalidate_page(WindowContext& context, Window& window, std::uint32_t page);
 // Whether something is mapped at `page` from an entry with the G bit.
 [[nodiscard]] bool maps_global(const Window& window, std::uint32_t page);
@@ -20,6 +20,10 @@ namespace ringshift::mmu {
 // Answers a fault (fill.cpp). `host_refused`: the result is void; make room and call again.
 [[nodiscard]] FillResult fill_window(WindowContext& context, Window& window, Linear linear, Access access,
                                      bool& host_refused);
+
+// Maps the page of `linear` if that needs no change of A or D and no right that the view lacks: what a TLB may do
+// on its own. False if the host refused.
+[[nodiscard]] bool prefill_window(WindowContext& context, Window& window, Linear linear);
 
 class ShadowWindowPool final : public WindowPool {
  public:
@@ -30,6 +34,7 @@ class ShadowWindowPool final : public WindowPool {
   bool start();
 
   void activate(const PagingState& paging, View view) override;
+  bool reactivate(View view, ActiveWindow& window) override;
   [[nodiscard]] std::uint8_t* base() const override { return current_->base(); }
   [[nodiscard]] std::uint32_t current_id() const override { return current_->id(); }
   [[nodiscard]] bool contains(const void* host) const override {
@@ -37,7 +42,7 @@ class ShadowWindowPool final : public WindowPool {
   }
   FillResult fill(Linear linear, Access access) override;
   void invlpg(Linear linear) override;
-  void page_faulted(Linear linear) override;
+  void page_faulted(Linear linear, bool user) override;
   void cr3_loaded() override { ++generation_; }
   void flush_all() override;
   void protect_code(PhysAddr page) override;
@@ -52,6 +57,8 @@ class ShadowWindowPool final : public WindowPool {
   Window* add_window();
   Window& recyclable(const PagingState& paging, View view);
   void make_coherent(Window& window);
+  void note_pending(Window& window, std::uint32_t page);
+  void settle_pending(Window& window);
   // Empties the least recently used window other than `keep`; false if there is none.
   bool evict_other(const Window& keep);
   void keep_within_limits(Window& keep);

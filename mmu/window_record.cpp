@@ -182,6 +182,11 @@ bool Window::drop(WindowContext& context, std::uint32_t first, std::uint32_t pag
   return true;
 }
 
+void Window::announce_drop(WindowContext& context, std::uint32_t page) {
+  ++context.stats.drops;
+  if (context.observer != nullptr) context.observer->on_drop(id_, page << kPageShift, 1);
+}
+
 void Window::wipe(WindowContext& context) {
   bool any = false;
   for_each_slot([&](std::uint32_t, Slot&) {

@@ -87,6 +87,8 @@ class Window {
   std::uint64_t map_version = 0;
   std::uint64_t last_used = 0;
   bool compare_globals = true;  // an invalidation may have concerned global pages: compare them too
+  // Pages that an invalidation or a page fault concerned since the window was activated last.
+  std::vector<std::uint32_t> pending;
 
   [[nodiscard]] std::uint32_t id() const { return id_; }
   [[nodiscard]] std::uint8_t* base() const { return reservation_.base(); }
@@ -129,6 +131,8 @@ class Window {
   bool protect(WindowContext& context, std::uint32_t first, std::uint32_t pages, bool writable);
   // Any range; tells the observer if anything was mapped in it.
   bool drop(WindowContext& context, std::uint32_t first, std::uint32_t pages);
+  // Tells the observer that a page is about to lead elsewhere.
+  void announce_drop(WindowContext& context, std::uint32_t page);
   // Unmaps everything. Does not fail.
   void wipe(WindowContext& context);
 

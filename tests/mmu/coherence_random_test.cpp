@@ -1,5 +1,6 @@
 // Random histories: page tables change at random, invalidations follow as an operating system must issue them,
 // and no window may then grant what a fresh walk does not give.
+#include <map>
 #include <random>
 
 #include "tests/mmu/paging_lab.h"
@@ -30,12 +31,23 @@ struct Format<Pae> {
   static constexpr std::uint32_t kLargeBytes = 0x200000;
 };
 
+// What an engine derives from fetches, and must be told to forget.
+class Fetched : public WindowObserver {
+ public:
+  void on_drop(std::uint32_t window, Linear first, std::uint32_t pages) override {
+    for (std::uint32_t i = 0; i < pages; ++i) known[window].erase((first >> kPageShift) + i);
+  }
+  void on_drop_all(std::uint32_t window) override { known[window].clear(); }
+  std::map<std::uint32_t, std::map<std::uint32_t, PhysAddr>> known;  // window, linear page: physical page
+};
+
 template <class Tables>
 class History {
  public:
   using Entry = typename Format<Tables>::Entry;
 
   History(unsigned seed, const WindowLimits& limits) : lab(limits), random_(seed) {
+    lab.pool().set_observer(&fetched_);
     for (unsigned i = 0; i < kSpaces; ++i) {
       spaces_.emplace_back(lab, 0x100000 + i * 0x80000);
       for (unsigned j = 0; j < kPages; ++j) spaces_[i].map(local(j), Entry{0});
@@ -84,6 +96,12 @@ class History {
     for (unsigned j = 0; j < kLargePages; ++j) {
       for (const std::uint32_t offset : {0U, 0x5000U, 0x1FF000U}) check_page(large(j) + offset);
     }
+    for (const auto& [page, address] : fetched_.known[lab.pool().current_id()]) {
+      const Walk now = probe(lab.physical, paging(), page << kPageShift);
+      ASSERT_TRUE(now.ok);
+      ASSERT_EQ(now.address, address);
+      ASSERT_FALSE(now.no_execute);
+    }
   }
 
   WindowLab lab;
@@ -95,7 +113,7 @@ class History {
   static Linear shared(unsigned j) { return kShared + j * kPageSize; }
   static Linear large(unsigned j) { return kLarge + j * Format<Tables>::kLargeBytes; }
   [[nodiscard]] PagingState paging() const { return spaces_[space_].paging(); }
-  void activate() { lab.pool().activate(paging(), view_); }
+  void activate() { lab.activate(paging(), view_); }
   void load(unsigned space) {
     space_ = space;
     lab.load(paging(), view_);
@@ -133,7 +151,7 @@ class History {
       const Entry next = bits_only ? (old & ~Entry{0xFFF}) | (bits & 0xFFF) : entry;
       spaces_[space_].set_pte(linear, next | global);
       // What concerns other address spaces, or may be global, is invalidated page by page.
-      if (global_half || one_in(2)) lab.pool().invlpg(linear + pick(kPageSize));
+      if (global_half || one_in(2)) lab.invlpg(linear + pick(kPageSize));
     }
     if (!global_half) load(space_);
   }
@@ -142,7 +160,7 @@ class History {
     const Entry base = static_cast<Entry>(0x1000000 + pick(4) * Format<Tables>::kLargeBytes);
     const Entry entry = base | random_bits() | PS | (one_in(2) ? G : 0U);
     for (Tables& space : spaces_) space.set_pde(large(j), entry);
-    lab.pool().invlpg(large(j) + pick(Format<Tables>::kLargeBytes));
+    lab.invlpg(large(j) + pick(Format<Tables>::kLargeBytes));
   }
 
   Linear random_linear() {
@@ -154,12 +172,13 @@ class History {
     const Linear linear = random_linear();
     const auto access = static_cast<Access>(pick(3));
     const HostRights before = lab.rights(linear);
-    if (access == Access::write ? before.write : before.read) return;  // no fault
+    if (access != Access::fetch && (access == Access::write ? before.write : before.read)) return;  // no fault
     const FillResult result = lab.pool().fill(linear, access);
     const Walk now = probe(lab.physical, paging(), linear);
     if (result.kind == Fill::mapped) {
       ASSERT_TRUE(now.ok);
       ASSERT_EQ(result.address, now.address);
+      if (access == Access::fetch) fetched_.known[lab.pool().current_id()][linear >> kPageShift] = now.address;
       const HostRights after = lab.rights(linear);
       ASSERT_TRUE(access == Access::write ? after.write : after.read);
     }
@@ -199,6 +218,7 @@ class History {
     ASSERT_TRUE(now.writable || view_ == View::supervisor_no_wp);
   }
 
+  Fetched fetched_;
   std::mt19937 random_;
   std::vector<Tables> spaces_;
   unsigned space_ = 0;

@@ -197,7 +197,17 @@ class WindowLab : public TestMemory {
   // As after MOV to CR3.
   void load(const PagingState& paging, View view) {
     pool_->cr3_loaded();
+    activate(paging, view);
+  }
+  void activate(const PagingState& paging, View view) {
+    paging_ = paging;
+    view_ = view;
     pool_->activate(paging, view);
+  }
+  // The instruction, and the return to translated code.
+  void invlpg(Linear linear) {
+    pool_->invlpg(linear);
+    pool_->activate(paging_, view_);
   }
   HostRights rights(Linear linear) { return host_rights(pool_->base(), linear); }
   Fill fill(Linear linear, Access access) { return pool_->fill(linear, access).kind; }
@@ -212,6 +222,8 @@ class WindowLab : public TestMemory {
 
  private:
   std::unique_ptr<WindowPool> pool_;
+  PagingState paging_;
+  View view_ = View::supervisor;
 };
 
 inline std::ostream& operator<<(std::ostream& out, Fill fill) {

@@ -25,30 +25,73 @@ class Coherence : public ::testing::Test, public WindowLab {
   TwoLevel tables;
 };
 
-TEST_F(Coherence, InvlpgDropsAChangedPageOnly) {
+TEST_F(Coherence, InvlpgDropsAPageThatIsGone) {
   map_and_fill(3, kAll);
-  tables.set_pte(at(1), 0x400000 | kAll);
+  tables.set_pte(at(1), 0);
   EXPECT_EQ(rights(at(1)), kReadWrite) << "no invalidation yet";
-  pool().invlpg(at(1) + 0x123);
+  invlpg(at(1) + 0x123);
   EXPECT_EQ(rights(at(0)), kReadWrite);
   EXPECT_EQ(rights(at(1)), kNone);
   EXPECT_EQ(rights(at(2)), kReadWrite);
+  const std::vector<TestObserver::Drop> expected = {{pool().current_id(), at(1), 1}};
+  EXPECT_EQ(observer.drops, expected);
+}
+
+// Copy on write: the next access needs no fault.
+TEST_F(Coherence, InvlpgReplacesAPageThatMoved) {
+  map_and_fill(3, kAll);
+  tables.set_pte(at(1), 0x400000 | kAll);
   put<std::uint32_t>(0x400000, 4);
-  fill(at(1), R);
+  invlpg(at(1));
+  EXPECT_EQ(rights(at(1)), kReadWrite);
   EXPECT_EQ(load32(at(1)), 4U);
   const std::vector<TestObserver::Drop> expected = {{pool().current_id(), at(1), 1}};
+  EXPECT_EQ(observer.drops, expected);
+  EXPECT_EQ(pool().stats().prefills, 1U);
+}
+
+TEST_F(Coherence, InvlpgSetsNoBitsAndGrantsNoMoreThanTheViewMay) {
+  map_and_fill(3, kAll);
+  const std::uint32_t entries[3] = {0x400000 | P | W | U | D, 0x401000 | P | W | U | A, 0x402000 | P | W | A | D};
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    tables.set_pte(at(i), entries[i]);
+    invlpg(at(i));
+  }
+  EXPECT_EQ(rights(at(0)), kNone) << "not accessed";
+  EXPECT_EQ(rights(at(1)), kReadOnly) << "not dirty";
+  EXPECT_EQ(rights(at(2)), kNone) << "the supervisor's";
+  for (std::uint32_t i = 0; i < 3; ++i) EXPECT_EQ(tables.pte(at(i)), entries[i]);
+}
+
+// A range is invalidated page by page; the first of them finds all stale neighbours.
+TEST_F(Coherence, InvlpgDropsStaleNeighboursAtOnce) {
+  map_and_fill(16, kAll);
+  for (std::uint32_t i = 4; i < 12; ++i) tables.set_pte(at(i), 0);
+  for (std::uint32_t i = 4; i < 12; ++i) invlpg(at(i));
+  const std::vector<TestObserver::Drop> expected = {{pool().current_id(), at(4), 8}};
   EXPECT_EQ(observer.drops, expected);
 }
 
 TEST_F(Coherence, InvlpgReachesTheOtherViewOfTheSameTables) {
   map_and_fill(1, kAll);
-  std::uint8_t* user_base = pool().base();
-  pool().activate(tables.paging(), kSupervisor);
+  activate(tables.paging(), kSupervisor);
   fill(at(0), R);
   tables.set_pte(at(0), 0);
-  pool().invlpg(at(0));
+  invlpg(at(0));
   EXPECT_EQ(rights(at(0)), kNone);
-  EXPECT_EQ(host_rights(user_base, at(0)), kNone);
+  activate(tables.paging(), kUser);
+  EXPECT_EQ(rights(at(0)), kNone);
+}
+
+TEST_F(Coherence, ManyInvlpgsAreAnsweredByOneComparison) {
+  map_and_fill(512, kAll);
+  activate(tables.paging(), kSupervisor);
+  for (std::uint32_t i = 0; i < 512; i += 2) tables.set_pte(at(i), 0);
+  const auto before = pool().stats().revalidations;
+  for (std::uint32_t i = 0; i < 512; i += 2) invlpg(at(i));
+  activate(tables.paging(), kUser);
+  EXPECT_EQ(pool().stats().revalidations, before + 1);
+  for (std::uint32_t i = 0; i < 512; ++i) EXPECT_EQ(rights(at(i)), i % 2 == 0 ? kNone : kReadWrite) << i;
 }
 
 TEST_F(Coherence, ACr3LoadDropsExactlyTheChangedPages) {
@@ -120,7 +163,7 @@ TEST_F(Coherence, GlobalPagesSurviveACr3Load) {
   tables.set_pte(at(0), 0);
   reload();
   EXPECT_EQ(rights(at(0)), kReadWrite);
-  pool().invlpg(at(0));
+  invlpg(at(0));
   EXPECT_EQ(rights(at(0)), kNone);
   EXPECT_EQ(rights(at(1)), kReadWrite);
 }
@@ -142,7 +185,7 @@ TEST_F(Coherence, WithoutPgeTheGlobalBitMeansNothing) {
   PagingState paging = tables.paging();
   paging.global = false;
   pool().flush_all();
-  pool().activate(paging, kUser);
+  activate(paging, kUser);
   EXPECT_EQ(rights(at(0)), kReadWrite) << "still as the tables say";
   tables.set_pte(at(0), 0);
   load(paging, kUser);
@@ -153,7 +196,7 @@ TEST_F(Coherence, FlushAllSeesChangedGlobalPages) {
   map_and_fill(2, kAll | G);
   tables.set_pte(at(0), 0);
   pool().flush_all();
-  pool().activate(tables.paging(), kUser);
+  activate(tables.paging(), kUser);
   EXPECT_EQ(rights(at(0)), kNone);
   EXPECT_EQ(rights(at(1)), kReadWrite);
 }
@@ -166,7 +209,7 @@ TEST_F(Coherence, InvlpgOfAGlobalPageReachesWindowsThatAreNotInUse) {
   EXPECT_NE(pool().current_id(), id);
   tables.set_pte(at(0), 0);
   tables.set_pte(at(1), 0);
-  pool().invlpg(at(0));
+  invlpg(at(0));
   reload();
   EXPECT_EQ(pool().current_id(), id);
   EXPECT_EQ(rights(at(0)), kNone);
@@ -203,7 +246,7 @@ TEST_F(Coherence, ALargePageIsComparedThroughItsDirectoryEntry) {
   EXPECT_EQ(rights(0xC0000000), kNone);
   EXPECT_EQ(rights(0xC03FF000), kNone);
   EXPECT_EQ(rights(0xC0400000), kReadWrite) << "global";
-  pool().invlpg(0xC0412345);
+  invlpg(0xC0412345);
   EXPECT_EQ(rights(0xC0400000), kNone);
 }
 
@@ -277,11 +320,11 @@ TEST_F(Coherence, WindowsOfTwoProcessesKeepTheirPages) {
 
 TEST_F(Coherence, ChangingTheViewDoesNotCompare) {
   map_and_fill(1, kAll);
-  pool().activate(tables.paging(), kSupervisor);
+  activate(tables.paging(), kSupervisor);
   const auto before = pool().stats().revalidations;
   for (int i = 0; i < 10; ++i) {
-    pool().activate(tables.paging(), kUser);
-    pool().activate(tables.paging(), kSupervisor);
+    activate(tables.paging(), kUser);
+    activate(tables.paging(), kSupervisor);
   }
   EXPECT_EQ(pool().stats().revalidations, before);
 }
@@ -291,7 +334,7 @@ TEST_F(Coherence, AChangeOfThePhysicalMapEmptiesWindows) {
   TestDevice over;
   physical.add_mmio(0x300000, 0x1000, over);
   pool().flush_all();
-  pool().activate(tables.paging(), kUser);
+  activate(tables.paging(), kUser);
   EXPECT_EQ(fill(at(0), R), Fill::emulate);
   EXPECT_EQ(rights(at(0)), kNone);
 }
@@ -299,11 +342,11 @@ TEST_F(Coherence, AChangeOfThePhysicalMapEmptiesWindows) {
 TEST_F(Coherence, PagingOffAndOnAgainKeepsBothWindows) {
   map_and_fill(1, kAll);
   pool().flush_all();
-  pool().activate(PagingState{}, kSupervisor);
+  activate(PagingState{}, kSupervisor);
   fill(0x300000, WR);
   store(0x300000, 11);
   pool().flush_all();
-  pool().activate(tables.paging(), kUser);
+  activate(tables.paging(), kUser);
   EXPECT_EQ(load32(at(0)), 11U);
 }
 

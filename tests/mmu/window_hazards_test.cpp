@@ -49,9 +49,7 @@ TEST(PageTableWrite, ThroughAWindowCountsAfterInvlpg) {
   EXPECT_EQ(lab.load32(kAt), 3U);
   lab.store(0xC0000000 + (kAt >> 12 & 0x3FF) * 4, 0x400000 | kAll);
   EXPECT_EQ(lab.load32(kAt), 3U) << "a TLB would hold it too";
-  lab.pool().invlpg(kAt);
-  EXPECT_EQ(lab.rights(kAt), kNone);
-  lab.fill(kAt, R);
+  lab.invlpg(kAt);
   EXPECT_EQ(lab.load32(kAt), 4U);
 }
 
@@ -83,7 +81,7 @@ TEST(PageTableWrite, ThroughASelfMapOfTheDirectory) {
   ASSERT_EQ(lab.fill(pte, WR), Fill::mapped);
   EXPECT_EQ(lab.load32(pte), tables.pte(kAt));
   lab.store(pte, 0);
-  lab.pool().invlpg(kAt);
+  lab.invlpg(kAt);
   EXPECT_EQ(lab.rights(kAt), kNone);
   EXPECT_EQ(lab.fill(kAt, R), Fill::page_fault);
 }
@@ -101,6 +99,7 @@ TEST(PageFault, InvalidatesAStaleTranslation) {
   tables.set_pte(kAt, 0);
   EXPECT_EQ(lab.mmu.translate(kAt, WR, false, error), nullptr);
   EXPECT_EQ(error, 2U);
+  lab.activate(kSupervisor);
   EXPECT_EQ(lab.rights(kAt), kNone);
   EXPECT_EQ(lab.mmu.translate(kAt, R, false, error), nullptr);
 }
@@ -113,8 +112,38 @@ TEST(PageFault, OfAPageThatIsAsTheTablesSayCostsNothing) {
   lab.fill(kAt, R);
   std::uint32_t error = 0;
   EXPECT_EQ(lab.mmu.translate(kAt, WR, false, error), nullptr);
+  lab.activate(kSupervisor);
   EXPECT_EQ(lab.rights(kAt), kReadOnly);
   EXPECT_EQ(lab.mmu.windows()->stats().drops, 0U);
+}
+
+// First touch: the kernel maps the page and returns, and the access needs no second fault.
+TEST(PageFault, ThePageIsThereWhenTheUserContinues) {
+  MmuLab lab;
+  TwoLevel tables(lab);
+  lab.set(tables.paging(), kUser);
+  std::uint32_t error = 0;
+  EXPECT_EQ(lab.fill(kAt, WR), Fill::page_fault);
+  EXPECT_EQ(lab.mmu.translate(kAt, WR, true, error), nullptr);
+  lab.activate(kSupervisor);
+  tables.map(kAt, 0x300000 | kAll, P | W | U | A);
+  lab.activate(kUser);
+  EXPECT_EQ(lab.rights(kAt), kReadWrite);
+  EXPECT_EQ(lab.mmu.windows()->stats().prefills, 1U);
+  EXPECT_EQ(lab.mmu.windows()->stats().fills, 0U);
+}
+
+TEST(PageFault, APageThatTheKernelDidNotMapStaysOut) {
+  MmuLab lab;
+  TwoLevel tables(lab);
+  tables.map(kAt, 0x300000 | P | W | A | D, P | W | U | A);
+  lab.set(tables.paging(), kUser);
+  std::uint32_t error = 0;
+  EXPECT_EQ(lab.mmu.translate(kAt, WR, true, error), nullptr);
+  lab.activate(kSupervisor);
+  lab.activate(kUser);
+  EXPECT_EQ(lab.rights(kAt), kNone);
+  EXPECT_EQ(lab.mmu.windows()->stats().prefills, 0U);
 }
 
 // ---- control registers -------------------------------------------------------------------------------
@@ -272,10 +301,10 @@ TEST(AccessedDirty, AWriteFillDoesNotDirtyTheOtherViews) {
   tables.map(kAt, 0x300000 | P | W | U);
   lab.load(tables.paging(), kUser);
   lab.fill(kAt, R);
-  lab.pool().activate(tables.paging(), kSupervisor);
+  lab.activate(tables.paging(), kSupervisor);
   lab.fill(kAt, WR);
   EXPECT_EQ(tables.pte(kAt) & D, D);
-  lab.pool().activate(tables.paging(), kUser);
+  lab.activate(tables.paging(), kUser);
   EXPECT_EQ(lab.rights(kAt), kReadOnly) << "correct either way; the next write fills";
   EXPECT_EQ(lab.fill(kAt, WR), Fill::mapped);
 }

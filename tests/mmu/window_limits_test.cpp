@@ -59,10 +59,10 @@ TEST(WindowLimits, AWindowIsWipedForAnotherView) {
   lab.load(tables.paging(), View::supervisor);
   lab.fill(kAt, R);
   lab.observer.wiped.clear();
-  lab.pool().activate(tables.paging(), View::user);
+  lab.activate(tables.paging(), View::user);
   EXPECT_EQ(lab.rights(kAt), kNone);
   EXPECT_EQ(lab.observer.wiped, std::vector<std::uint32_t>{0});
-  lab.pool().activate(tables.paging(), View::supervisor);
+  lab.activate(tables.paging(), View::supervisor);
   EXPECT_EQ(lab.fill(kAt, R), Fill::mapped);
 }
 

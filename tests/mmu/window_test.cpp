@@ -14,7 +14,7 @@ TEST(Window, IsAlignedAndGuarded) {
   WindowLab lab;
   std::uint8_t* base = lab.pool().base();
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(base) & 0xFFFFFFFFU, 0U);
-  lab.pool().activate(PagingState{}, kSupervisor);
+  lab.activate(PagingState{}, kSupervisor);
   EXPECT_TRUE(lab.pool().contains(base));
   EXPECT_TRUE(lab.pool().contains(base + 0xFFFFFFFF));
   EXPECT_FALSE(lab.pool().contains(base - 1));
@@ -96,7 +96,7 @@ TEST(Window, UserViewExcludesSupervisorPages) {
   lab.fill(kAt, R);
   EXPECT_EQ(lab.rights(kAt), kReadWrite);
   EXPECT_EQ(lab.rights(kAt + 0x1000), kReadWrite);
-  lab.pool().activate(tables.paging(), kUser);
+  lab.activate(tables.paging(), kUser);
   EXPECT_EQ(lab.rights(kAt), kNone);
   lab.fill(kAt + 0x1000, R);
   EXPECT_EQ(lab.rights(kAt), kNone) << "not as a neighbour either";
@@ -111,10 +111,10 @@ TEST(Window, WpDecidesForTheSupervisor) {
   EXPECT_EQ(lab.pool().fill(kAt, WR).error, 3U);
   lab.fill(kAt, R);
   EXPECT_EQ(lab.rights(kAt), kReadOnly);
-  lab.pool().activate(tables.paging(), kNoWp);
+  lab.activate(tables.paging(), kNoWp);
   EXPECT_EQ(lab.fill(kAt, WR), Fill::mapped);
   EXPECT_EQ(lab.rights(kAt), kReadWrite);
-  lab.pool().activate(tables.paging(), kUser);
+  lab.activate(tables.paging(), kUser);
   EXPECT_EQ(lab.pool().fill(kAt, WR).error, 7U);
 }
 
@@ -136,16 +136,36 @@ TEST(Window, DevicesRomWritesAndHolesAreEmulated) {
 
 // ---- fault-around ------------------------------------------------------------------------------------
 
-TEST(FaultAround, MapsAccessedNeighboursOfTheGroup) {
+// One mapping of the host, within the 64-page block of the fault.
+TEST(FaultAround, MapsAllThatContinuesThePageInMemory) {
   WindowLab lab;
   TwoLevel tables(lab);
-  for (std::uint32_t i = 0; i < 16; ++i) tables.map(kAt + i * 0x1000, (0x300000 + i * 0x1000) | P | W | U | A | D);
+  const auto at = [](std::uint32_t i) { return kAt + i * 0x1000; };
+  for (std::uint32_t i = 0; i < 64; ++i) tables.map(at(i), (0x300000 + i * 0x1000) | P | W | U | A | D);
+  tables.set_pte(at(40), 0x500000 | P | W | U | A | D);  // elsewhere
+  lab.load(tables.paging(), kUser);
+  lab.fill(at(20), R);
+  for (std::uint32_t i = 0; i < 64; ++i) {
+    // kAt is page 16 of its block: the block ends with page 47.
+    EXPECT_EQ(lab.rights(at(i)), i < 40 ? kReadWrite : kNone) << i;
+  }
+  EXPECT_EQ(lab.pool().stats().pages_mapped, 40U);
+  EXPECT_EQ(lab.pool().stats().fills, 1U);
+  lab.fill(at(41), R);
+  EXPECT_EQ(lab.rights(at(40)), kReadWrite) << "near, although it is a mapping of its own";
+  EXPECT_EQ(lab.rights(at(47)), kReadWrite);
+  EXPECT_EQ(lab.rights(at(48)), kNone) << "the next block";
+}
+
+TEST(FaultAround, MapsScatteredNeighboursOfTheGroupOnly) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  for (std::uint32_t i = 0; i < 16; ++i) tables.map(kAt + i * 0x1000, (0x500000 - i * 0x1000) | P | W | U | A | D);
   lab.load(tables.paging(), kUser);
   lab.fill(kAt + 0x3000, R);
   for (std::uint32_t i = 0; i < 8; ++i) EXPECT_EQ(lab.rights(kAt + i * 0x1000), kReadWrite) << i;
   EXPECT_EQ(lab.rights(kAt + 0x8000), kNone);
   EXPECT_EQ(lab.pool().stats().pages_mapped, 8U);
-  EXPECT_EQ(lab.pool().stats().fills, 1U);
 }
 
 TEST(FaultAround, LeavesOutWhatWouldNeedAChangeOrIsRefused) {
@@ -248,7 +268,7 @@ TEST(LargePage, WithMuchCodeIsMappedAroundTheFault) {
 
 TEST(PagingOff, RamIsMappedInBigRuns) {
   WindowLab lab;
-  lab.pool().activate(PagingState{}, kSupervisor);
+  lab.activate(PagingState{}, kSupervisor);
   EXPECT_EQ(lab.fill(0x1234567, WR), Fill::mapped);
   EXPECT_EQ(lab.rights(0x1000000), kReadWrite);
   EXPECT_EQ(lab.rights(0x13FF000), kReadWrite);
@@ -283,7 +303,6 @@ TEST(CodePage, ProtectionReachesEveryMapping) {
   first.map(kAt + 0x5000, 0x900000 | P | W | U | A | D);
   first.set_pde(0xC0000000, 0x00800000 | P | W | PS | A | D);
   second.map(0x8000, 0x900000 | P | W | U | A | D);
-  auto& pool = lab.pool();
   struct Place {
     std::uint8_t* base;
     Linear linear;
@@ -292,27 +311,27 @@ TEST(CodePage, ProtectionReachesEveryMapping) {
   auto touch = [&](Linear linear) {
     ASSERT_EQ(lab.fill(linear, WR), Fill::mapped);
     ASSERT_EQ(lab.rights(linear), kReadWrite);
-    places.push_back({pool.base(), linear});
+    places.push_back({lab.pool().base(), linear});
   };
   lab.load(first.paging(), kUser);
   touch(kAt);
   touch(kAt + 0x5000);
-  pool.activate(first.paging(), kSupervisor);
+  lab.activate(first.paging(), kSupervisor);
   touch(kAt);
   touch(0xC0100000);
   lab.load(second.paging(), kUser);
   touch(0x8000);
-  pool.flush_all();
-  pool.activate(PagingState{}, kSupervisor);
+  lab.pool().flush_all();
+  lab.activate(PagingState{}, kSupervisor);
   touch(0x900000);
 
   lab.code.set(0x900000);
-  pool.protect_code(0x900000);
+  lab.pool().protect_code(0x900000);
   for (const Place& place : places) EXPECT_EQ(host_rights(place.base, place.linear), kReadOnly) << place.linear;
   EXPECT_EQ(host_rights(places[3].base, 0xC0101000), kReadWrite) << "the rest of the large page";
 
   lab.code.clear(0x900000);
-  pool.unprotect_code(0x900000);
+  lab.pool().unprotect_code(0x900000);
   EXPECT_EQ(lab.fill(0x900000, WR), Fill::mapped);
   EXPECT_EQ(lab.rights(0x900000), kReadWrite);
 }
@@ -324,7 +343,7 @@ TEST(CodePage, AMappingThatIsGoneIsNotTouched) {
   lab.load(tables.paging(), kUser);
   lab.fill(kAt, WR);
   tables.set_pte(kAt, 0x901000 | P | W | U | A | D);
-  lab.pool().invlpg(kAt);
+  lab.invlpg(kAt);
   lab.fill(kAt, WR);
   lab.code.set(0x900000);
   lab.pool().protect_code(0x900000);
@@ -365,6 +384,7 @@ TEST(WindowPool, ServesAnMmu) {
   EXPECT_EQ(host_rights(windows.base(), kAt), kReadOnly);
   tables.set_pte(kAt, 0);
   mmu.invlpg(kAt);
+  windows.activate(mmu.paging(), kSupervisor);
   EXPECT_EQ(host_rights(windows.base(), kAt), kNone);
 }
 
