@@ -58,7 +58,11 @@ bool quotient_fits(host::Wide<T> dividend, T divisor) {
     // Sign-extends the 2 * kBits wide number.
     const auto value = static_cast<std::int64_t>(bits << (64 - 2 * kBits)) >> (64 - 2 * kBits);
     const auto by = static_cast<std::int64_t>(static_cast<Signed>(divisor));
-    if (by == -1) return value > -std::int64_t{std::numeric_limits<Signed>::max()} - 1 ? true : false;
+    // Apart, because the most negative 64-bit dividend has no quotient that C++ could compute.
+    if (by == -1) {
+      constexpr std::int64_t kMax = std::numeric_limits<Signed>::max();
+      return value >= -kMax && value <= kMax + 1;
+    }
     const std::int64_t quotient = value / by;
     return quotient >= std::numeric_limits<Signed>::min() && quotient <= std::numeric_limits<Signed>::max();
   }

@@ -24,6 +24,11 @@ MemResult<T> read_for_write(Cpu& cpu, Seg seg, std::uint32_t offset);
 // True if the access rights are those of a user (CPL 3).
 [[nodiscard]] inline bool user_rights(const CpuState& state) { return state.cpl() == 3; }
 
+// True if misaligned operands raise #AC.
+[[nodiscard]] inline bool alignment_checked(const CpuState& state) {
+  return (state.system_flags & eflags::kAc) != 0 && (state.cr0 & cr0::kAm) != 0 && state.cpl() == 3;
+}
+
 namespace detail {
 
 // Host address of `size` bytes at seg:offset, or null if the slow path must look.
@@ -33,6 +38,7 @@ template <mmu::Access kAccess>
   const auto index = static_cast<std::size_t>(seg);
   if (state.base_pointer[index] == 0 || (state.system_flags & eflags::kAc) != 0) return nullptr;
   if (kAccess == mmu::Access::write && seg == Seg::cs) return nullptr;
+  if (offset > 0U - size) return nullptr;  // wraps: not allowed
   const std::uint32_t linear = state.seg[index].base + offset;
   if ((linear & mmu::kPageMask) > mmu::kPageSize - size) return nullptr;
   std::uint32_t error = 0;

@@ -66,13 +66,21 @@ Flow jump(Cpu& cpu, const FarTarget& target, std::uint32_t next) {
 
 bool read_far_pointer(Cpu& cpu, const isa::Insn& insn, FarTarget& target) {
   const std::uint32_t at = cpu.effective_address(insn);
-  std::uint8_t bytes[6];
   const std::uint32_t width = insn.stack_operand;
-  if (!cpu.read_bytes(insn.segment, at, bytes, width + 2)) return false;
-  target.offset = 0;
-  for (std::uint32_t i = 0; i < width; ++i) target.offset |= static_cast<std::uint32_t>(bytes[i]) << (8 * i);
-  target.selector = static_cast<std::uint16_t>(bytes[width] | bytes[width + 1] << 8);
-  return true;
+  // Two accesses, each with its own limit and alignment checks, as in silicon.
+  if (width == 2) {
+    const auto offset = cpu.read<std::uint16_t>(insn.segment, at);
+    if (!offset) return false;
+    target.offset = *offset;
+  } else {
+    const auto offset = cpu.read<std::uint32_t>(insn.segment, at);
+    if (!offset) return false;
+    target.offset = *offset;
+  }
+  const std::uint32_t behind = at + width;
+  const auto selector = cpu.read<std::uint16_t>(insn.segment, insn.address_size == 2 ? behind & 0xFFFFU : behind);
+  target.selector = *selector;
+  return selector.ok;
 }
 
 Flow execute_jmp_far(Cpu& cpu, const isa::Insn& insn) { return jump(cpu, far_immediate(insn), next_eip(cpu, insn)); }

@@ -14,8 +14,7 @@ bool within(const SegmentRegister& stack, std::uint32_t offset, std::uint32_t si
   if ((stack.attributes & (segment::kCode | segment::kExpandDown)) == segment::kExpandDown) {
     return !wraps && offset > stack.limit && last <= (stack.big() ? 0xFFFFFFFFU : 0xFFFFU);
   }
-  // With a limit of 4 GiB the address simply wraps.
-  return stack.limit == 0xFFFFFFFFU || (!wraps && last <= stack.limit);
+  return !wraps && last <= stack.limit;
 }
 
 }  // namespace
@@ -29,6 +28,10 @@ bool FrameWriter::check(Cpu& cpu) const {
       return false;
     }
     const std::uint32_t first = stack_.base + slot.offset;
+    if (user_ && (first & (slot.size - 1U)) != 0 && alignment_checked(cpu.state)) {
+      cpu.raise(vector::kAc, 0);
+      return false;
+    }
     const std::uint32_t last = first + slot.size - 1;
     if ((first & ~mmu::kPageMask) == checked_page && (last & ~mmu::kPageMask) == checked_page) continue;
     if (!cpu.probe_write_linear(first, slot.size, user_)) return false;

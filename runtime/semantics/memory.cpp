@@ -35,12 +35,8 @@ bool limit_allows(const SegmentRegister& s, std::uint32_t offset, std::uint32_t 
     const std::uint32_t top = s.big() ? 0xFFFFFFFFU : 0xFFFFU;
     return offset > s.limit && last <= top && !wraps;
   }
-  // With a limit of 4 GiB the address simply wraps.
-  return s.limit == 0xFFFFFFFFU || (last <= s.limit && !wraps);
-}
-
-bool alignment_checked(const CpuState& state) {
-  return (state.system_flags & eflags::kAc) != 0 && (state.cr0 & cr0::kAm) != 0 && state.cpl() == 3;
+  // Whether an access may wrap where the limit is 4 GiB is left open by the SDM; silicon refuses it.
+  return last <= s.limit && !wraps;
 }
 
 // A linear range, translated page by page. Holds copies: TLB slots may be reused by the next lookup.

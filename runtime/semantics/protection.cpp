@@ -83,7 +83,8 @@ Flow execute_verw(Cpu& cpu, const isa::Insn& insn) { return verify(cpu, insn, tr
 Flow execute_arpl(Cpu& cpu, const isa::Insn& insn) {
   if (!uses_descriptors(cpu.state)) return cpu.raise(vector::kUd);
   const std::uint32_t at = insn.memory ? cpu.effective_address(insn) : 0;
-  const auto sel = insn.memory ? cpu.read_for_write<std::uint16_t>(insn.segment, at) : read_rm16(cpu, insn);
+  // Memory is written, and must be writable, only if the RPL changes.
+  const auto sel = insn.memory ? cpu.read<std::uint16_t>(insn.segment, at) : read_rm16(cpu, insn);
   if (!sel) return Flow::fault;
   const unsigned wanted = cpu.state.gpr[insn.reg] & 3U;
   const bool raises = selector::rpl(*sel) < wanted;

@@ -208,9 +208,10 @@ Flow ins(Cpu& cpu, const Insn& insn) {
   CpuState& s = cpu.state;
   Cursor cursor(s, insn);
   const std::uint16_t port = get_reg<std::uint16_t>(s, kEdx);
+  // Silicon checks the right to the port even if the count is 0.
+  if (!io_permitted(cpu, port, sizeof(T))) return Flow::fault;
   const auto one = [&] {
     // The memory is checked first: a port read may not be lost to a fault.
-    if (!io_permitted(cpu, port, sizeof(T))) return false;
     if (!cpu.probe_write(Seg::es, cursor.get(kEdi), sizeof(T))) return false;
     const auto value = static_cast<T>(cpu.platform.port_read(port, sizeof(T)));
     if (!cpu.write<T>(Seg::es, cursor.get(kEdi), value)) return false;
@@ -225,8 +226,8 @@ Flow outs(Cpu& cpu, const Insn& insn) {
   CpuState& s = cpu.state;
   Cursor cursor(s, insn);
   const std::uint16_t port = get_reg<std::uint16_t>(s, kEdx);
+  if (!io_permitted(cpu, port, sizeof(T))) return Flow::fault;
   const auto one = [&] {
-    if (!io_permitted(cpu, port, sizeof(T))) return false;
     const auto value = cpu.read<T>(insn.segment, cursor.get(kEsi));
     if (!value) return false;
     cpu.platform.port_write(port, sizeof(T), *value);
