@@ -35,8 +35,8 @@ static inline uint32_t bench_random(uint32_t* state) {
 // The path of busybox, for the rows that run a shell.
 const char* bench_busybox(void);
 
-BenchFunction row_hash, row_sort, row_compress, row_recursion, row_bytecode, row_virtual, row_functions, row_chase_small,
-    row_chase_large, row_strings, row_bignum;
+BenchFunction row_hash, row_sort, row_compress, row_recursion, row_bytecode, row_virtual, row_functions,
+    row_chase_small, row_chase_large, row_strings, row_bignum;
 BenchFunction row_matrix_x87, row_matrix_sse2, row_jit, row_rewrite;
 BenchFunction row_getpid, row_pipe, row_fork, row_exec, row_mmap, row_touch, row_signal, row_file;
 BenchFunction row_shell_loop, row_shell_text, row_shell_tools;

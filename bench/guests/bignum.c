@@ -1,7 +1,10 @@
-// Numbers of 1,024 bits: products by mul and adc, sums, differences, shifts. A unit is x = x * x + c, folded to 1,024 bits.
+// Numbers of 1,024 bits: products by mul and adc, sums, differences, shifts. A unit is x = x * x + c, folded to 1,024
+// bits.
 #include "bench.h"
 
-enum { LIMBS = 32 };
+enum {
+  LIMBS = 32
+};
 
 // to[0..n] += from[0..n) * factor
 static void add_product(uint32_t* to, const uint32_t* from, uint32_t factor) {

@@ -50,20 +50,47 @@ static uint32_t __attribute__((noinline)) interpret(const Instruction* code, uin
   for (const Instruction* at = code;;) {
     const Instruction i = *at++;
     switch (i.operation) {
-      case LOAD: r[i.a] = (uint32_t)i.c; break;
-      case ADD: r[i.a] += r[i.b]; break;
-      case ADD_NUMBER: r[i.a] += (uint32_t)i.c; break;
-      case MULTIPLY: r[i.a] *= r[i.b]; break;
-      case AND_NUMBER: r[i.a] = r[i.b] & (uint32_t)i.c; break;
-      case XOR: r[i.a] ^= r[i.b]; break;
-      case SHIFT_RIGHT: r[i.a] >>= i.c; break;
-      case COPY: r[i.a] = r[i.b]; break;
-      case JUMP: at = code + i.c; break;
-      case JUMP_ZERO: if (r[i.a] == 0) at = code + i.c; break;
-      case JUMP_EQUAL: if (r[i.a] == r[i.b]) at = code + i.c; break;
-      case STORE: memory[r[i.a] % 64] = r[i.b]; break;
-      case FETCH: r[i.a] = memory[r[i.b] % 64]; break;
-      default: return r[0];
+      case LOAD:
+        r[i.a] = (uint32_t)i.c;
+        break;
+      case ADD:
+        r[i.a] += r[i.b];
+        break;
+      case ADD_NUMBER:
+        r[i.a] += (uint32_t)i.c;
+        break;
+      case MULTIPLY:
+        r[i.a] *= r[i.b];
+        break;
+      case AND_NUMBER:
+        r[i.a] = r[i.b] & (uint32_t)i.c;
+        break;
+      case XOR:
+        r[i.a] ^= r[i.b];
+        break;
+      case SHIFT_RIGHT:
+        r[i.a] >>= i.c;
+        break;
+      case COPY:
+        r[i.a] = r[i.b];
+        break;
+      case JUMP:
+        at = code + i.c;
+        break;
+      case JUMP_ZERO:
+        if (r[i.a] == 0) at = code + i.c;
+        break;
+      case JUMP_EQUAL:
+        if (r[i.a] == r[i.b]) at = code + i.c;
+        break;
+      case STORE:
+        memory[r[i.a] % 64] = r[i.b];
+        break;
+      case FETCH:
+        r[i.a] = memory[r[i.b] % 64];
+        break;
+      default:
+        return r[0];
     }
   }
 }

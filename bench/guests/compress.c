@@ -14,8 +14,8 @@ static uint8_t text[SIZE], packed[SIZE * 2], back[SIZE];
 static uint16_t heads[HASHES];
 
 static void make_text(void) {
-  static const char* const words[] = {"memory", "page", "window", "guest", "host", "the", "of",   "and", "is",
-                                      "fault",  "a",    "mapped", "walks", "in",   "to",  "table", "by", "every"};
+  static const char* const words[] = {"memory", "page", "window", "guest", "host", "the", "of",    "and", "is",
+                                      "fault",  "a",    "mapped", "walks", "in",   "to",  "table", "by",  "every"};
   uint32_t random = 99;
   unsigned at = 0;
   while (at < SIZE) {
@@ -43,7 +43,8 @@ static unsigned pack(void) {
       const unsigned hash = hash_at(text + at);
       from = heads[hash];
       heads[hash] = (uint16_t)at;
-      while (from < at && at + length < SIZE && length < LONGEST - 1 && text[from + length] == text[at + length]) ++length;
+      while (from < at && at + length < SIZE && length < LONGEST - 1 && text[from + length] == text[at + length])
+        ++length;
     }
     if (length >= SHORTEST) {
       packed[out++] = (uint8_t)(length - SHORTEST + 1);

@@ -1,14 +1,16 @@
 // Programs that write code and run it.
 //
-//   jit      compiles a random expression of 24 operations into a loop and runs the loop 1,000 times: one unit. The code
-//            goes through a buffer of 64 KiB and starts again at its begin, over old code.
+//   jit      compiles a random expression of 24 operations into a loop and runs the loop 1,000 times: one unit.
+//            The code goes through a buffer of 64 KiB and starts again at its begin, over old code.
 //   rewrite  changes one constant in a function and calls it, once: one unit.
 #include <string.h>
 #include <sys/mman.h>
 
 #include "bench.h"
 
-enum { ARENA = 65536 };
+enum {
+  ARENA = 65536
+};
 
 static uint8_t* writable_code(void) {
   void* code = mmap(NULL, ARENA, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -25,21 +27,44 @@ static uint8_t* put32(uint8_t* at, uint32_t value) {
 // uint32_t f(uint32_t x, uint32_t rounds)
 typedef uint32_t Compiled(uint32_t, uint32_t);
 
+static uint8_t* put_operation(uint8_t* at, uint32_t which, uint32_t number) {
+  switch (which) {
+    case 0:  // add eax, number
+      *at++ = 0x05;
+      return put32(at, number);
+    case 1:  // xor eax, number
+      *at++ = 0x35;
+      return put32(at, number);
+    case 2:  // sub eax, number
+      *at++ = 0x2D;
+      return put32(at, number);
+    case 3:  // rol eax, 1 to 31
+      *at++ = 0xC1;
+      *at++ = 0xC0;
+      *at++ = (uint8_t)(number % 31 + 1);
+      return at;
+    case 4:  // lea eax, [eax+ecx*4+number]
+      *at++ = 0x8D;
+      *at++ = 0x44;
+      *at++ = 0x88;
+      *at++ = (uint8_t)number;
+      return at;
+    default:  // imul eax, eax, number
+      *at++ = 0x69;
+      *at++ = 0xC0;
+      return put32(at, number | 1);
+  }
+}
+
 static uint8_t* compile(uint8_t* at, uint32_t* random) {
-  static const uint8_t prologue[] = {0x8B, 0x44, 0x24, 0x04, 0x8B, 0x4C, 0x24, 0x08};  // mov eax, [esp+4]; mov ecx, [esp+8]
+  // mov eax, [esp+4]; mov ecx, [esp+8]
+  static const uint8_t prologue[] = {0x8B, 0x44, 0x24, 0x04, 0x8B, 0x4C, 0x24, 0x08};
   memcpy(at, prologue, sizeof prologue);
   at += sizeof prologue;
   const uint8_t* loop = at;
   for (int i = 0; i < 24; ++i) {
     const uint32_t number = bench_random(random);
-    switch (bench_random(random) % 6) {
-      case 0: *at++ = 0x05; at = put32(at, number); break;                              // add eax, number
-      case 1: *at++ = 0x35; at = put32(at, number); break;                              // xor eax, number
-      case 2: *at++ = 0x2D; at = put32(at, number); break;                              // sub eax, number
-      case 3: *at++ = 0xC1; *at++ = 0xC0; *at++ = (uint8_t)(number % 31 + 1); break;    // rol eax, number
-      case 4: *at++ = 0x8D; *at++ = 0x44; *at++ = 0x88; *at++ = (uint8_t)number; break;  // lea eax, [eax+ecx*4+number]
-      default: *at++ = 0x69; *at++ = 0xC0; at = put32(at, number | 1); break;           // imul eax, eax, number
-    }
+    at = put_operation(at, bench_random(random) % 6, number);
   }
   *at++ = 0x49;  // dec ecx
   *at++ = 0x0F;  // jnz loop

@@ -56,13 +56,16 @@ static const BenchRow rows[] = {
     {"shell-text", "shell", row_shell_text},
     {"shell-tools", "shell", row_shell_tools},
 };
-enum { ROWS = sizeof rows / sizeof rows[0] };
+enum {
+  ROWS = sizeof rows / sizeof rows[0]
+};
 
 typedef struct {
   uint64_t wall, cpu;  // nanoseconds
 } Times;
 
 static const char* running = "?";  // the row
+static uint32_t running_units;
 static Times begun, ended;
 
 static uint64_t cpu_of(int who) {
@@ -81,7 +84,9 @@ static Times now(void) {
 
 // The line is out before the clock is read: the host's clock at this line is to mean the same moment.
 void bench_begin(void) {
+  printf("@begin %s %u\n", running, running_units);
   fflush(stdout);
+  tcdrain(STDOUT_FILENO);
   begun = now();
 }
 
@@ -107,7 +112,7 @@ static const BenchRow* find_row(const char* name) {
 
 static void run_here(const BenchRow* row, uint32_t units) {
   running = row->name;
-  printf("@begin %s %u\n", row->name, units);
+  running_units = units;
   const uint32_t sum = row->run(units);
   printf("@end %s %u %llu %llu %08x\n", row->name, units, (unsigned long long)(ended.wall - begun.wall),
          (unsigned long long)(ended.cpu - begun.cpu), sum);

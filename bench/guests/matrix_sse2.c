@@ -4,7 +4,9 @@
 
 #include "bench.h"
 
-enum { N = 32 };
+enum {
+  N = 32
+};
 
 uint32_t row_matrix_sse2(uint32_t units) {
   static double a[N][N] __attribute__((aligned(16)));

@@ -3,7 +3,9 @@
 
 #include "bench.h"
 
-enum { N = 32 };
+enum {
+  N = 32
+};
 
 uint32_t row_matrix_x87(uint32_t units) {
   static double a[N][N], b[N][N], c[N][N];

@@ -1,5 +1,5 @@
-// Shell scripts, run by busybox. A script gets busybox's path as $BB and the units as $1; the checksum is that of what it
-// writes.
+// Shell scripts, run by busybox. A script gets busybox's path as $BB and the units as $1; the checksum is that of what
+// it writes.
 //
 //   shell-loop   arithmetic, case, parameter expansion and functions in the shell alone: one round of a loop
 //   shell-text   a pipeline of awk, grep, sed, sort and uniq: one line of 100 bytes
@@ -28,10 +28,12 @@ static const char loop_script[] =
 
 static const char text_script[] =
     "$BB awk -v n=$1 'BEGIN { x = 1; for (i = 0; i < n; ++i) { x = (x * 1103 + 12345) % 1000003;"
-    " printf \"%06d line %d of the text has a number %d and a word w%03d and ends with some more words that fill it\\n\","
+    " printf \"%06d line %d of the text has a number %d and a word w%03d and ends with some more words that fill "
+    "it\\n\","
     " x, i, x % 97, x % 501 } }' |\n"
     "  $BB grep -v 'number 4' | $BB sed -e 's/line \\([0-9]*\\)/<\\1>/' -e 's/words/WORDS/g' | $BB sort |\n"
-    "  $BB awk '{ count[$(NF - 10)]++ } { total += length($0) } END { for (w in count) print w, count[w]; print total }' |\n"
+    "  $BB awk '{ count[$(NF - 10)]++ } { total += length($0) } END { for (w in count) print w, count[w]; print total "
+    "}' |\n"
     "  $BB sort | $BB uniq -c | $BB md5sum\n";
 
 static const char tools_script[] =

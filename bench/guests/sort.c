@@ -1,7 +1,9 @@
 // Quicksort with the middle of three as pivot, insertion sort for short runs. A unit is 4,096 numbers made and sorted.
 #include "bench.h"
 
-enum { COUNT = 4096 };
+enum {
+  COUNT = 4096
+};
 
 static void insertion_sort(uint32_t* v, int n) {
   for (int i = 1; i < n; ++i) {
