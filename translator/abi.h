@@ -29,6 +29,8 @@
 //   direct        r8d = guest target, r9d = exit site number        -> runtime links the site
 //   miss          r8d = guest target                                 -> runtime looks it up, fills the table
 //   interpret     r8d = eip of the instruction                       -> runtime executes that one instruction
+//   brief         r8d = eip, r9d = number of the brief callout       -> the same without saving x87 and SSE
+//                                                                       state, and mostly without the dispatcher
 //   interrupt     r8d = eip of the next instruction                  -> something is pending (after sti, popf)
 #pragma once
 
@@ -54,7 +56,8 @@ struct StubTable {
   std::uint64_t exit_direct = 0;
   std::uint64_t exit_interpret = 0;
   std::uint64_t exit_interrupt = 0;
-  std::uint64_t lookup = 0;  // r8d = guest target: dispatch through the jump table
+  std::uint64_t exit_brief = 0;  // 0: there are no brief callouts
+  std::uint64_t lookup = 0;      // r8d = guest target: dispatch through the jump table
 };
 
 }  // namespace ringshift::abi

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "translator/abi.h"
+#include "translator/isa/insn.h"
 #include "translator/mode_key.h"
 
 namespace ringshift::translator {
@@ -27,6 +30,7 @@ struct Request {
   std::uint32_t in_page = 0;       // bytes of `bytes` that lie in eip's page
   std::uint64_t host_address = 0;  // where the code will run; a multiple of 16
   std::uint32_t first_site = 0;    // number for the first direct exit; the rest follow
+  std::uint32_t brief_number = 0;  // number for the block's brief callout, if it has one
   abi::StubTable stubs;
   Options options;
 };
@@ -67,12 +71,30 @@ struct Fragment {
   std::vector<DirectExit> exits;  // site number = first_site + index
   // Offsets of return sites: host return addresses that may be on the return ring.
   std::vector<std::uint32_t> return_sites;
+  // The last instruction, if it is a brief callout.
+  std::optional<isa::Insn> brief;
   std::uint32_t guest_bytes = 0;
   std::uint32_t guest_instructions = 0;
   bool crosses_page = false;  // its (only) instruction continues on the next page
 };
 
-// Never fails: what cannot be translated becomes an exit to the interpreter.
+// Keeps the storage that a translation needs, so that the next one finds it. Not thread-safe.
+class Translator {
+ public:
+  Translator();
+  ~Translator();
+  Translator(const Translator&) = delete;
+  Translator& operator=(const Translator&) = delete;
+
+  // Never fails: what cannot be translated becomes an exit to the interpreter. Depends on nothing but the request.
+  [[nodiscard]] Fragment translate(const Request& request);
+
+ private:
+  struct Workspace;
+  std::unique_ptr<Workspace> workspace_;
+};
+
+// The same with a fresh Translator: for one-off translations.
 [[nodiscard]] Fragment translate(const Request& request);
 
 }  // namespace ringshift::translator

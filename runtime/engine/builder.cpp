@@ -80,6 +80,7 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   request.in_page = in_page;
   request.host_address = cache_->base() + offset;
   request.first_site = fragments_->next_site();
+  request.brief_number = fragments_->next_brief();
   request.stubs = stubs_.table;
   request.options.max_instructions = options_.max_block;
   request.options.count_retired = options_.count_retired || options_.deterministic;
@@ -116,7 +117,7 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   stats_.guest_instructions += fragment.guest_instructions;
   stats_.guest_bytes += fragment.guest_bytes;
   stats_.host_bytes += record.host_size;
-  fragments_->add(std::move(record), fragment.exits);
+  fragments_->add(std::move(record), fragment.exits, fragment.brief);
   stats_.translate_cycles += __rdtsc() - start;
   return id;
 }

@@ -86,7 +86,7 @@ bool TranslateEngine::on_kick(ucontext_t& context) {
   }
   ++stats_.kick_steps;
   if (ring_->in_guard(static_cast<std::uint64_t>(regs[REG_RSP]) - 8)) {
-    regs[REG_RSP] = static_cast<greg_t>(ring_->reset(stubs_.return_miss));
+    regs[REG_RSP] = static_cast<greg_t>(empty_ring());
   }
   if (!step_pushf(regs)) regs[REG_EFL] |= kTrapFlag;
   return (regs[REG_EFL] & kTrapFlag) != 0 || on_kick(context);
@@ -97,7 +97,7 @@ bool TranslateEngine::on_memory_fault(const siginfo_t& info, ucontext_t& context
   const auto address = reinterpret_cast<std::uint64_t>(info.si_addr);
   if (regs[REG_TRAPNO] == kPageFaultTrap && ring_->in_guard(address)) {
     ++stats_.ring_overflows;
-    regs[REG_RSP] = static_cast<greg_t>(ring_->reset(stubs_.return_miss));
+    regs[REG_RSP] = static_cast<greg_t>(empty_ring());
     return true;
   }
   const auto offset = static_cast<std::uint32_t>(static_cast<std::uint64_t>(regs[REG_RIP]) - cache_->base());

@@ -24,7 +24,9 @@ FragmentId FragmentTable::at(std::uint32_t host_offset) const {
   return static_cast<FragmentId>(found - records_.begin());
 }
 
-FragmentId FragmentTable::add(Record record, std::span<const translator::DirectExit> exits) {
+FragmentId FragmentTable::add(Record record, std::span<const translator::DirectExit> exits,
+                              const std::optional<isa::Insn>& brief) {
+  if (brief) briefs_.push_back(*brief);
   const auto id = static_cast<FragmentId>(records_.size());
   record.first_site = next_site();
   record.site_count = static_cast<std::uint32_t>(exits.size());
@@ -103,6 +105,7 @@ std::vector<FragmentId> FragmentTable::on_page(mmu::PhysAddr page) const {
 void FragmentTable::clear() {
   records_.clear();
   sites_.clear();
+  briefs_.clear();
   by_key_.clear();
   by_page_.clear();
   lookups_.clear();

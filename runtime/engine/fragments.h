@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -53,10 +54,13 @@ class FragmentTable {
   [[nodiscard]] Record& operator[](FragmentId id) { return records_[id]; }
   [[nodiscard]] std::uint32_t next_site() const { return static_cast<std::uint32_t>(sites_.size()); }
   [[nodiscard]] Site& site(std::uint32_t number) { return sites_[number]; }
+  [[nodiscard]] std::uint32_t next_brief() const { return static_cast<std::uint32_t>(briefs_.size()); }
+  // The instruction of a brief callout.
+  [[nodiscard]] const isa::Insn& brief(std::uint32_t number) const { return briefs_[number]; }
   [[nodiscard]] std::size_t size() const { return records_.size(); }
 
   // Takes over a fragment that stands at `record.host_offset` in the cache.
-  FragmentId add(Record record, std::span<const translator::DirectExit> exits);
+  FragmentId add(Record record, std::span<const translator::DirectExit> exits, const std::optional<isa::Insn>& brief);
   void link(std::uint32_t site, FragmentId to);
   // Makes the site go through the jump table without leaving the cache, for a target whose fragment may be
   // replaced unseen. `lookup` is the stub's cache offset. False: no room.
@@ -77,6 +81,7 @@ class FragmentTable {
   CodeCache& cache_;
   std::vector<Record> records_;  // in the order of host_offset
   std::vector<Site> sites_;
+  std::vector<isa::Insn> briefs_;
   std::unordered_map<std::uint64_t, FragmentId> by_key_;
   std::unordered_map<mmu::PhysAddr, std::vector<FragmentId>> by_page_;
   std::unordered_map<std::uint32_t, std::uint32_t> lookups_;  // eip to the cache offset of its way to the lookup

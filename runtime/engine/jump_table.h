@@ -51,6 +51,11 @@ class JumpTables {
  public:
   // The table for a window and an interned mode; made on first use.
   JumpTable& get(std::uint32_t window, std::uint32_t mode);
+  // Null if it has not been made.
+  [[nodiscard]] JumpTable* find(std::uint32_t window, std::uint32_t mode) const {
+    if (window >= tables_.size() || mode >= tables_[window].size()) return nullptr;
+    return tables_[window][mode].get();
+  }
   void drop(std::uint32_t window, mmu::Linear first, std::uint32_t pages);
   void drop_all(std::uint32_t window);
   void clear();

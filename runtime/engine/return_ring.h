@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 
@@ -16,11 +17,29 @@ class ReturnRing {
   ReturnRing& operator=(const ReturnRing&) = delete;
 
   // The stack pointer of an empty ring: it holds only the address of the return-miss stub.
-  [[nodiscard]] std::uint64_t reset(std::uint64_t return_miss) const;
+  [[nodiscard]] std::uint64_t reset(std::uint64_t return_miss) const {
+    std::uint8_t* top = memory_ + kGuard + kBytes - kHeadroom;
+    std::memcpy(top, &return_miss, sizeof return_miss);
+    return reinterpret_cast<std::uint64_t>(top);
+  }
+  // The stack pointer after one more entry; 0: there is no room.
+  [[nodiscard]] std::uint64_t push(std::uint64_t top, std::uint64_t entry) const {
+    top -= sizeof entry;
+    if (in_guard(top)) return 0;
+    *reinterpret_cast<std::uint64_t*>(top) = entry;
+    return top;
+  }
   // The page below, that an overflow touches.
-  [[nodiscard]] bool in_guard(std::uint64_t address) const;
+  [[nodiscard]] bool in_guard(std::uint64_t address) const {
+    return address - reinterpret_cast<std::uint64_t>(memory_) < kGuard;
+  }
 
  private:
+  static constexpr std::uint64_t kGuard = 4096;
+  static constexpr std::uint64_t kBytes = 128ULL << 10;
+  // Room above the bottom entry for the stubs that push and pop.
+  static constexpr std::uint64_t kHeadroom = 64;
+
   ReturnRing() = default;
   std::uint8_t* memory_ = nullptr;
 };

@@ -33,6 +33,23 @@ void emit_lookup(Assembler& a) {
   a.jmp(r9);
 }
 
+void emit_store_registers(Assembler& a) {
+  a.mov(state(offsetof(CpuState, eip), 4), r8d);
+  for (unsigned i = 0; i < kGprCount; ++i) a.mov(state(kGpr + 4 * i, 4), kGuest[i]);
+  a.pushfq();
+  a.pop(rax);
+  a.and_(eax, eflags::kNative);
+  a.mov(state(offsetof(CpuState, native_flags), 4), eax);
+}
+
+void emit_load_registers(Assembler& a) {
+  a.mov(rsp, host(offsetof(HostContext, return_ring), 8));
+  a.mov(r8d, state(offsetof(CpuState, native_flags), 4));
+  a.push(r8);
+  a.popfq();
+  for (unsigned i = 0; i < kGprCount; ++i) a.mov(kGuest[i], state(kGpr + 4 * i, 4));
+}
+
 void emit_enter(Assembler& a) {
   // A kick that came since the dispatcher looked; a later one finds execution in the cache.
   const Label go = a.newLabel();
@@ -47,22 +64,36 @@ void emit_enter(Assembler& a) {
   a.mov(r14, host(offsetof(HostContext, code_base), 8));
   a.mov(r13, host(offsetof(HostContext, jump_table), 8));
   a.fxrstor64(state(offsetof(CpuState, fx), 0));
-  a.mov(rsp, host(offsetof(HostContext, return_ring), 8));
-  a.mov(r8d, state(offsetof(CpuState, native_flags), 4));
-  a.push(r8);
-  a.popfq();
-  for (unsigned i = 0; i < kGprCount; ++i) a.mov(kGuest[i], state(kGpr + 4 * i, 4));
+  emit_load_registers(a);
   a.jmp(r11);
+}
+
+// r8d = eip, r9d = number. x87 and SSE state stay where they are.
+void emit_brief(Assembler& a, BriefCallout* brief, const Label& lookup, const Label& leave) {
+  emit_store_registers(a);
+  a.mov(host(offsetof(HostContext, return_ring), 8), rsp);
+  a.mov(rsp, host(offsetof(HostContext, host_rsp), 8));
+  a.sub(rsp, 8);  // aligned for the call
+  a.mov(rdi, r15);
+  a.mov(esi, r9d);
+  a.cld();
+  a.mov(rax, reinterpret_cast<std::uint64_t>(brief));
+  a.call(rax);
+  a.test(eax, eax);
+  a.jnz(leave);
+  // A kick during the callout found execution outside the cache and left only this.
+  a.mov(eax, static_cast<std::uint32_t>(abi::Exit::interrupt));
+  a.test(state(offsetof(CpuState, pending), 1), kStopRequest);
+  a.jnz(leave);
+  a.mov(r13, host(offsetof(HostContext, jump_table), 8));
+  emit_load_registers(a);
+  a.mov(r8d, state(offsetof(CpuState, eip), 4));
+  a.jmp(lookup);
 }
 
 void emit_leave(Assembler& a, const Label& store_registers, const Label& captured) {
   a.bind(store_registers);
-  a.mov(state(offsetof(CpuState, eip), 4), r8d);
-  for (unsigned i = 0; i < kGprCount; ++i) a.mov(state(kGpr + 4 * i, 4), kGuest[i]);
-  a.pushfq();
-  a.pop(rax);
-  a.and_(eax, eflags::kNative);
-  a.mov(state(offsetof(CpuState, native_flags), 4), eax);
+  emit_store_registers(a);
   a.bind(captured);
   // C++ needs DF clear, an empty x87 stack and the default MXCSR.
   a.cld();
@@ -79,7 +110,7 @@ void emit_leave(Assembler& a, const Label& store_registers, const Label& capture
 
 }  // namespace
 
-bool emit_stubs(CodeCache& cache, Stubs& stubs, std::string& error) {
+bool emit_stubs(CodeCache& cache, BriefCallout* brief, Stubs& stubs, std::string& error) {
   CodeHolder holder;
   holder.init(Environment::host(), cache.base());
   Assembler a(&holder);
@@ -91,6 +122,8 @@ bool emit_stubs(CodeCache& cache, Stubs& stubs, std::string& error) {
   const Label lookup = a.newLabel();
   const Label return_miss = a.newLabel();
   const Label enter = a.newLabel();
+  const Label brief_callout = a.newLabel();
+  const Label leave_brief = a.newLabel();
 
   emit_exit(a, store_registers, abi::Exit::miss);  // offset 0
   a.bind(direct);
@@ -106,6 +139,11 @@ bool emit_stubs(CodeCache& cache, Stubs& stubs, std::string& error) {
   a.bind(lookup);
   emit_lookup(a);
   emit_leave(a, store_registers, captured);
+  a.bind(leave_brief);
+  a.mov(host(offsetof(HostContext, exit_reason), 4), eax);
+  a.jmp(captured);
+  a.bind(brief_callout);
+  emit_brief(a, brief, lookup, leave_brief);
   a.align(AlignMode::kCode, 16);
   a.bind(enter);
   emit_enter(a);
@@ -121,7 +159,7 @@ bool emit_stubs(CodeCache& cache, Stubs& stubs, std::string& error) {
 
   const auto address = [&](const Label& label) { return cache.base() + holder.labelOffset(label); };
   stubs.enter = reinterpret_cast<void (*)(CpuState*, std::uint64_t)>(address(enter));
-  stubs.table = {address(direct), address(interpret), address(interrupt), address(lookup)};
+  stubs.table = {address(direct), address(interpret), address(interrupt), address(brief_callout), address(lookup)};
   stubs.return_miss = address(return_miss);
   stubs.exit_captured = address(captured);
   stubs.end = static_cast<std::uint32_t>(buffer.size());

@@ -10,6 +10,9 @@
 
 namespace ringshift::engine {
 
+// Executes the brief callout `number` with general registers only; returns an abi::Exit.
+using BriefCallout = std::uint32_t(CpuState* state, std::uint32_t number);
+
 struct Stubs {
   // Runs translated code at `host` until it exits; the state is then complete.
   void (*enter)(CpuState* state, std::uint64_t host) = nullptr;
@@ -20,6 +23,6 @@ struct Stubs {
 };
 
 // Emits the stubs at the start of the cache. Offset 0 is the jump table's miss stub.
-[[nodiscard]] bool emit_stubs(CodeCache& cache, Stubs& stubs, std::string& error);
+[[nodiscard]] bool emit_stubs(CodeCache& cache, BriefCallout* brief, Stubs& stubs, std::string& error);
 
 }  // namespace ringshift::engine

@@ -20,11 +20,6 @@ namespace {
 // Modes that are not translated run this many instructions between looks at the mode.
 constexpr std::uint64_t kInterpretedBurst = 32;
 
-mmu::View view_for(const CpuState& state) {
-  if (state.cpl() == 3) return mmu::View::user;
-  return (state.cr0 & cr0::kWp) != 0 ? mmu::View::supervisor : mmu::View::supervisor_no_wp;
-}
-
 // In the order of abi::Exit.
 constexpr std::array<std::string_view, abi::kExitCount> kExitNames{
     "none", "direct", "miss", "interpret", "interrupt", "memory fault", "floating-point fault", "kicked"};
@@ -70,7 +65,8 @@ bool TranslateEngine::initialise(std::string& error) {
   if (!cache_) return false;
   ring_ = ReturnRing::create(error);
   if (!ring_) return false;
-  if (!emit_stubs(*cache_, stubs_, error)) return false;
+  if (!emit_stubs(*cache_, &brief_callout, stubs_, error)) return false;
+  cpu_.state.host.engine = this;
   fragments_ = std::make_unique<FragmentTable>(*cache_);
   cpu_.mmu.code().add_listener(*this);
   windows_.set_observer(this);
@@ -182,7 +178,7 @@ void TranslateEngine::link(std::uint32_t site, FragmentId to) {
 TranslateEngine::Step TranslateEngine::enter(FragmentId id) {
   CpuState& state = cpu_.state;
   HostContext& host = state.host;
-  host.return_ring = ring_->reset(stubs_.return_miss);
+  host.return_ring = empty_ring();
   host.exit_reason = static_cast<std::uint32_t>(abi::Exit::none);
   state.native_flags &= eflags::kNative;
   ++stats_.entries;
@@ -225,6 +221,7 @@ Stats TranslateEngine::stats() const {
   Stats stats{
       {"instructions retired", retired()},
       {"instructions retired by callouts", stats_.interpreted},
+      {"brief callouts", stats_.brief},
       {"fragments", stats_.fragments},
       {"guest instructions translated", stats_.guest_instructions},
       {"guest bytes translated", stats_.guest_bytes},

@@ -24,6 +24,12 @@
 
 namespace ringshift::engine {
 
+// The window that serves the current privilege level.
+[[nodiscard]] inline mmu::View view_for(const CpuState& state) {
+  if (state.cpl() == 3) return mmu::View::user;
+  return (state.cr0 & cr0::kWp) != 0 ? mmu::View::supervisor : mmu::View::supervisor_no_wp;
+}
+
 // Before each fragment stands its FragmentId.
 inline constexpr std::uint32_t kHeaderBytes = 4;
 
@@ -36,6 +42,7 @@ struct TranslateStats {
   std::uint64_t entries = 0;        // times translated code was entered
   std::uint64_t misses = 0;         // jump-table misses
   std::uint64_t interpreted = 0;    // instructions left to the interpreter: callouts
+  std::uint64_t brief = 0;          // callouts that did not leave translated code
   std::uint64_t memory_faults = 0;  // host faults in translated code
   std::uint64_t fault_fills = 0;    // ... answered by mapping a page
   std::uint64_t ring_overflows = 0;
@@ -79,6 +86,15 @@ class TranslateEngine final : public Engine,
   void link(std::uint32_t site, FragmentId to);
   Step interpret(std::uint64_t instructions);
   void select_mode();
+  [[nodiscard]] std::uint64_t empty_ring() {
+    suspended_ring_ = 0;
+    return ring_->reset(stubs_.return_miss);
+  }
+
+  // brief callouts
+  static std::uint32_t brief_callout(CpuState* state, std::uint32_t number);
+  abi::Exit run_brief(std::uint32_t number);
+  bool follow_mode();
   bool deliver_pending_interrupt();
   [[nodiscard]] std::uint64_t retired() const { return cpu_.state.host.retired + interpreted_retired_; }
 
@@ -120,6 +136,11 @@ class TranslateEngine final : public Engine,
   std::uint32_t mode_ = 0;
   std::uint32_t window_ = 0;
   JumpTable* table_ = nullptr;  // of window_ and mode_
+
+  // The return ring as it was before the last change of mode; 0: nothing to come back to.
+  std::uint64_t suspended_ring_ = 0;
+  std::uint32_t suspended_mode_ = 0;
+  std::uint32_t suspended_window_ = 0;
 
   std::uint32_t last_site_ = 0;  // the direct exit just taken, to be linked, if has_last_site_
   bool has_last_site_ = false;

@@ -58,6 +58,7 @@ bool real_mode(Cpu& cpu, const Event& event) {
 }
 
 bool through_task_gate(Cpu& cpu, const Event& event, const Descriptor& gate, std::uint32_t ext) {
+  if (cpu.mmu.frozen()) return false;
   const std::uint16_t sel = gate.gate_selector();
   if (selector::is_null(sel) || selector::in_ldt(sel)) return fail(cpu, vector::kGp, selector::error(sel, ext));
   Descriptor tss;

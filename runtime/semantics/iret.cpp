@@ -80,7 +80,7 @@ Flow execute_iret(Cpu& cpu, const isa::Insn& insn) {
   CpuState& s = cpu.state;
   if (s.v86() && s.iopl() < 3) return cpu.raise(vector::kGp, 0);
   if (uses_descriptors(s) && (s.system_flags & eflags::kNt) != 0) {
-    return return_to_previous_task(cpu, next_eip(cpu, insn));
+    return cpu.mmu.frozen() ? Flow::fault : return_to_previous_task(cpu, next_eip(cpu, insn));
   }
   const unsigned width = insn.stack_operand;
   FrameReader reader(cpu);

@@ -57,6 +57,7 @@ bool translate_range(Cpu& cpu, std::uint32_t linear, std::uint32_t size, Access 
     std::uint32_t error = 0;
     const mmu::TlbEntry* entry = cpu.mmu.translate(linear, access, user, error);
     if (entry == nullptr) return raise_page_fault(cpu, linear, error);
+    if (entry->host == nullptr && cpu.mmu.frozen()) return raise_page_fault(cpu, linear, 0);
     pieces.piece[pieces.count++] = {*entry, linear, here};
     linear += here;
     size -= here;
@@ -67,28 +68,50 @@ bool translate_range(Cpu& cpu, std::uint32_t linear, std::uint32_t size, Access 
 // Devices see naturally sized accesses; a range is cut into 1, 2, 4 or 8 bytes.
 std::uint32_t device_chunk(std::uint32_t size) { return size >= 8 ? 8 : size >= 4 ? 4 : size >= 2 ? 2 : 1; }
 
+// Not std::memcpy, which may use SSE registers: see Mmu::freeze.
+void copy(std::uint8_t* to, const std::uint8_t* from, std::uint32_t size) {
+  switch (size) {
+    case 1:
+      *to = *from;
+      return;
+    case 2:
+      std::memcpy(to, from, 2);
+      return;
+    case 4:
+      std::memcpy(to, from, 4);
+      return;
+    case 8:
+      std::memcpy(to, from, 8);
+      return;
+    default: {
+      std::uint64_t count = size;
+      asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
+    }
+  }
+}
+
 void read_piece(Cpu& cpu, const Pieces::Piece& p, std::uint8_t* to) {
   if (p.entry.host != nullptr) {
-    std::memcpy(to, p.entry.host + (p.linear & kPageMask), p.size);
+    copy(to, p.entry.host + (p.linear & kPageMask), p.size);
     return;
   }
   for (std::uint32_t done = 0; done < p.size;) {
     const std::uint32_t chunk = device_chunk(p.size - done);
     const std::uint64_t value = cpu.mmu.read(p.entry, p.linear + done, chunk);
-    std::memcpy(to + done, &value, chunk);
+    copy(to + done, reinterpret_cast<const std::uint8_t*>(&value), chunk);
     done += chunk;
   }
 }
 
 void write_piece(Cpu& cpu, const Pieces::Piece& p, const std::uint8_t* from) {
   if (p.entry.host != nullptr) {
-    std::memcpy(p.entry.host + (p.linear & kPageMask), from, p.size);
+    copy(p.entry.host + (p.linear & kPageMask), from, p.size);
     return;
   }
   for (std::uint32_t done = 0; done < p.size;) {
     const std::uint32_t chunk = device_chunk(p.size - done);
     std::uint64_t value = 0;
-    std::memcpy(&value, from + done, chunk);
+    copy(reinterpret_cast<std::uint8_t*>(&value), from + done, chunk);
     cpu.mmu.write(p.entry, p.linear + done, chunk, value);
     done += chunk;
   }

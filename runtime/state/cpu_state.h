@@ -57,6 +57,10 @@ struct MsrState {
 };
 inline constexpr std::uint64_t kEferNxe = 1ULL << 11;
 
+namespace engine {
+class TranslateEngine;
+}
+
 // What the host side needs to enter and leave translated code. Not guest-visible.
 struct HostContext {
   std::uint64_t host_rsp = 0;     // the C++ stack while translated code runs
@@ -66,6 +70,7 @@ struct HostContext {
   std::uint64_t window_base = 0;  // linear address 0 of the current window, 4 GiB aligned (also in host GS base)
   std::uint32_t exit_reason = 0;  // abi::Exit
   std::uint32_t exit_site = 0;    // which direct exit was taken, for chaining
+  engine::TranslateEngine* engine = nullptr;  // who answers brief callouts
   std::uint64_t retired = 0;      // guest instructions completed by translated code, where counted
 };
 

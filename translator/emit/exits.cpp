@@ -84,6 +84,14 @@ void exit_interpret(Context& c, std::uint32_t eip, unsigned completed) {
   jump_absolute(c, c.request.stubs.exit_interpret);
 }
 
+void exit_brief(Context& c, const isa::Insn& insn) {
+  count_retired(c, c.index);
+  c.fragment.brief = insn;
+  c.a.mov(x86::r8d, c.eip());
+  c.a.mov(x86::r9d, c.request.brief_number);
+  jump_absolute(c, c.request.stubs.exit_brief);
+}
+
 void branch_direct(Context& c, std::uint8_t condition, std::uint32_t target, unsigned completed) {
   const std::uint32_t patch = open_rel32(c, {0x0F, static_cast<std::uint8_t>(0x80U | condition)});
   if (same_page(c, target) && !c.request.options.count_retired) return add_direct_exit(c, patch, target);

@@ -40,6 +40,21 @@ void emit_expanded(Context& c, const isa::Insn& insn) {
   }
 }
 
+// Frequent in kernels, and the runtime can do them with general registers alone.
+bool brief(Op op) {
+  switch (op) {
+    case Op::int_n:
+    case Op::iret:
+    case Op::sysenter:
+    case Op::sysexit:
+    case Op::mov_to_seg:
+    case Op::pop_seg:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 void emit_step(Context& c, const plan::Step& step) {
@@ -51,6 +66,7 @@ void emit_step(Context& c, const plan::Step& step) {
     case plan::Treatment::branch:
       return emit_control(c, step.insn);
     case plan::Treatment::interpret:
+      if (c.request.stubs.exit_brief != 0 && brief(step.insn.op)) return exit_brief(c, step.insn);
       return exit_interpret(c, c.eip(), c.index);
   }
 }

@@ -1,4 +1,6 @@
 // Sensitive instructions with a path that needs no runtime.
+#include <array>
+
 #include "translator/emit/exits.h"
 #include "translator/emit/families.h"
 #include "translator/emit/memory.h"
@@ -59,12 +61,13 @@ void emit_popf(Context& c, const Insn& insn) {
   constexpr std::uint8_t kNotZero = 5;
   branch_interpret(c, kNotZero, c.index);
   if (c.request.mode.iopl_ok) {
-    const asmjit::Label disabled = c.a.newLabel();
     c.a.test(x86::r8d, eflags::kIf);
-    c.a.short_().jz(disabled);
+    constexpr std::array<std::uint8_t, 2> kJz{0x74, 0};
+    c.a.embed(kJz.data(), kJz.size());
+    const std::uint32_t disabled = c.offset() - 1;
     c.a.cmp(state(kPending, 1), 0);
     branch_interpret(c, kNotZero, c.index);
-    c.a.bind(disabled);
+    c.short_patches.push_back({.offset = disabled, .destination = c.offset()});
   }
   c.a.mov(x86::r9d, x86::r8d);
   c.a.and_(x86::r9d, eflags::kNative);

@@ -1,0 +1,95 @@
+// Brief callouts: ring crossings and segment loads, executed by the runtime while x87 and SSE state stay in the
+// host's registers, and continued in translated code without the dispatcher.
+//
+// This file and all that it calls is compiled for general registers only; tests/style holds the list of
+// what may be called. What would need more (a software TLB miss, a device, a task switch) refuses while the
+// MMU is frozen, having changed nothing, and the instruction is then an ordinary callout.
+#include <immintrin.h>
+
+#include "runtime/engine/translate_engine.h"
+#include "runtime/semantics/events.h"
+#include "runtime/semantics/handlers.h"
+
+namespace ringshift::engine {
+namespace {
+
+Flow execute(Cpu& cpu, const isa::Insn& insn) {
+  switch (insn.op) {
+    case isa::Op::int_n:
+      return execute_int_n(cpu, insn);
+    case isa::Op::iret:
+      return execute_iret(cpu, insn);
+    case isa::Op::sysenter:
+      return execute_sysenter(cpu, insn);
+    case isa::Op::sysexit:
+      return execute_sysexit(cpu, insn);
+    case isa::Op::mov_to_seg:
+      return execute_mov_to_seg(cpu, insn);
+    case isa::Op::pop_seg:
+      return execute_pop_seg(cpu, insn);
+    default:
+      return Flow::fault;
+  }
+}
+
+// Whether the dispatcher has something to do before the next instruction.
+bool dispatcher_wanted(const CpuState& state) {
+  if (state.interrupt_shadow != 0 || (state.system_flags & eflags::kRf) != 0) return true;
+  return (state.pending & kInterruptWaiting) != 0 && state.interrupt_flag != 0;
+}
+
+}  // namespace
+
+std::uint32_t TranslateEngine::brief_callout(CpuState* state, std::uint32_t number) {
+  return static_cast<std::uint32_t>(state->host.engine->run_brief(number));
+}
+
+// Exit::none: translated code goes on at the new eip.
+abi::Exit TranslateEngine::run_brief(std::uint32_t number) {
+  CpuState& state = cpu_.state;
+  const isa::Insn& insn = fragments_->brief(number);
+  state.native_flags &= eflags::kNative;
+  cpu_.mmu.freeze(true);
+  const Flow flow = execute(cpu_, insn);
+  cpu_.mmu.freeze(false);
+  if (flow == Flow::fault) return abi::Exit::interpret;
+  if (flow == Flow::next) state.eip += insn.length;
+  ++interpreted_retired_;
+  ++stats_.brief;
+  if (options_.deterministic || dispatcher_wanted(state) || !follow_mode()) return abi::Exit::interrupt;
+  return abi::Exit::none;
+}
+
+// Like select_mode, where that has nothing to make. False: the dispatcher must.
+bool TranslateEngine::follow_mode() {
+  CpuState& state = cpu_.state;
+  if (!translator::translatable(state)) return false;
+  const std::uint32_t mode = mode_index_[translator::mode_key(state).packed()];
+  if (mode == mode_) return true;  // so is the view
+  mmu::ActiveWindow window;
+  if (mode == 0 || !windows_.reactivate(view_for(state), window)) return false;
+  JumpTable* table = tables_.find(window.id, mode);
+  if (table == nullptr) return false;
+  HostContext& host = state.host;
+  if (window.id != window_) _writegsbase_u64(reinterpret_cast<std::uint64_t>(window.base));
+  // Return sites belong to a mode and a window: what is on the ring now must not be returned to, until execution is
+  // back where it was pushed.
+  if (suspended_ring_ != 0 && suspended_mode_ == mode && suspended_window_ == window.id) {
+    host.return_ring = suspended_ring_;
+    suspended_ring_ = 0;
+  } else {
+    suspended_ring_ = host.return_ring;
+    suspended_mode_ = mode_;
+    suspended_window_ = window_;
+    host.return_ring = ring_->push(host.return_ring, stubs_.return_miss);
+    if (host.return_ring == 0) host.return_ring = empty_ring();
+  }
+  mode_ = mode;
+  window_ = window.id;
+  table_ = table;
+  host.jump_table = table->address();
+  host.window_base = reinterpret_cast<std::uint64_t>(window.base);
+  return true;
+}
+
+}  // namespace ringshift::engine
