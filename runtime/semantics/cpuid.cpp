@@ -53,7 +53,7 @@ constexpr std::array<Model, 4> kModels{{
     {1, 0x00000480, feature::kFpu, 0, 0, 0, {}, {}},
     {1, 0x00000543, kPentiumEdx, 0, 0, 0, {}, {}},
     {2, 0x00000686, kPentium3Edx, 0, 0, 0, {0x03020101, 0, 0, 0x0C040843}, {}},
-    {2,
+    {7,
      0x000106CA,
      kCore2Edx,
      kCore2Ecx,
@@ -68,6 +68,7 @@ constexpr std::uint32_t kExtendedBase = 0x80000000;
 constexpr std::string_view kVendor = "GenuineIntel";
 constexpr std::string_view kHypervisorVendor = "Ringshift";
 constexpr std::uint32_t kInvariantTsc = 1U << 8;     // leaf 80000007, EDX
+constexpr std::uint32_t kTscAdjust = 1U << 1;        // leaf 7, EBX
 constexpr std::uint32_t kAddressSizes = 0x00002024;  // 36 physical bits, 32 linear
 constexpr std::uint32_t kClflushSize = 8U << 8;      // leaf 1, EBX: in units of 8 bytes
 constexpr std::uint32_t kOneProcessor = 1U << 16;
@@ -97,7 +98,7 @@ Registers features(const Model& m) {
   return r;
 }
 
-Registers basic(const Model& m, std::uint32_t leaf) {
+Registers basic(const Model& m, std::uint32_t leaf, std::uint32_t subleaf) {
   switch (leaf) {
     case 0:
       return {m.max_leaf, characters(kVendor, 0), characters(kVendor, 8), characters(kVendor, 4)};
@@ -105,6 +106,9 @@ Registers basic(const Model& m, std::uint32_t leaf) {
       return features(m);
     case 2:
       return m.caches;
+    case 7:
+      // With it, operating systems trust the invariant TSC without comparing it with slower clocks.
+      return {0, subleaf == 0 ? kTscAdjust : 0, 0, 0};
     default:
       return {};
   }
@@ -132,14 +136,14 @@ Registers extended(const Model& m, std::uint32_t leaf) {
   }
 }
 
-Registers query(const Model& m, std::uint32_t leaf) {
+Registers query(const Model& m, std::uint32_t leaf, std::uint32_t subleaf) {
   if (leaf == kHypervisorBase && m.ecx != 0) {
     return {kHypervisorBase, characters(kHypervisorVendor, 0), characters(kHypervisorVendor, 4),
             characters(kHypervisorVendor, 8)};
   }
   if (leaf >= kExtendedBase && leaf <= m.max_extended) return extended(m, leaf);
   // Beyond the last leaf silicon answers as for its highest basic one.
-  return basic(m, std::min(leaf, m.max_leaf));
+  return basic(m, std::min(leaf, m.max_leaf), subleaf);
 }
 
 }  // namespace
@@ -150,7 +154,7 @@ bool has_no_execute(CpuModel model) { return (model_of(model).extended_edx & kNo
 
 Flow execute_cpuid(Cpu& cpu, const isa::Insn& /*insn*/) {
   CpuState& s = cpu.state;
-  const Registers r = query(model_of(cpu.model), s.gpr[kEax]);
+  const Registers r = query(model_of(cpu.model), s.gpr[kEax], s.gpr[kEcx]);
   s.gpr[kEax] = r.eax;
   s.gpr[kEbx] = r.ebx;
   s.gpr[kEcx] = r.ecx;

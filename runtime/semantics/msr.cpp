@@ -15,6 +15,7 @@ namespace {
 enum MsrNumber : std::uint32_t {
   kTimeStampCounter = 0x10,
   kPlatformId = 0x17,
+  kTscAdjust = 0x3B,
   kMicrocodeRevision = 0x8B,
   kSysenterCs = 0x174,
   kSysenterEsp = 0x175,
@@ -42,6 +43,7 @@ bool exists(CpuModel model, std::uint32_t msr) {
     case kPlatformId:
     case kMicrocodeRevision:
       return has_feature_edx(model, feature::kPae);  // since the P6 family
+    case kTscAdjust:
     case kMiscEnable:
       return model == CpuModel::core2;
     case kEfer:
@@ -56,6 +58,8 @@ std::uint64_t read_msr(Cpu& cpu, std::uint32_t msr) {
   switch (msr) {
     case kTimeStampCounter:
       return tsc_now(cpu);
+    case kTscAdjust:
+      return m.tsc_adjust;
     case kMicrocodeRevision:
       return kMicrocode;
     case kSysenterCs:
@@ -89,7 +93,12 @@ bool write_msr(Cpu& cpu, std::uint32_t msr, std::uint64_t value) {
   MsrState& m = cpu.state.msr;
   switch (msr) {
     case kTimeStampCounter:
+      m.tsc_adjust += value - tsc_now(cpu);  // SDM vol. 3, 17.17.3
       cpu.state.tsc_offset = value - cpu.platform.tsc();
+      return true;
+    case kTscAdjust:
+      cpu.state.tsc_offset += value - m.tsc_adjust;
+      m.tsc_adjust = value;
       return true;
     case kMicrocodeRevision:
       return true;  // software clears it before CPUID makes it valid again
