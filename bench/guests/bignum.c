@@ -1,6 +1,6 @@
 // Numbers of 1,024 bits: products by mul and adc, sums, differences, shifts. A unit is x = x * x + c, folded to 1,024
 // bits.
-#include "bench.h"
+#include "bench/guests/bench.h"
 
 enum {
   LIMBS = 32

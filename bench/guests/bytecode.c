@@ -1,5 +1,5 @@
 // An interpreter of a register machine, whose program counts the steps of Collatz sequences. A unit is one start value.
-#include "bench.h"
+#include "bench/guests/bench.h"
 
 enum Operation {
   LOAD,         // r[a] = c

@@ -1,7 +1,7 @@
 // A list in random order, followed pointer by pointer, within 64 KiB and within 32 MiB. A unit is 1,024 steps.
 #include <stdlib.h>
 
-#include "bench.h"
+#include "bench/guests/bench.h"
 
 typedef struct Node {
   struct Node* next;

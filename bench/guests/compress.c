@@ -1,7 +1,7 @@
 // An LZ77 compressor with a hash table of positions, and its decompressor. A unit is 16 KiB of text, there and back.
 #include <string.h>
 
-#include "bench.h"
+#include "bench/guests/bench.h"
 
 enum {
   SIZE = 16384,

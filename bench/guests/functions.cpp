@@ -1,5 +1,5 @@
 // Much code: 1,024 functions that call each other, called in random order. A unit is 1,024 calls through pointers.
-#include "bench.h"
+#include "bench/guests/bench.h"
 
 namespace {
 

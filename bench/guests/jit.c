@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "bench.h"
+#include "bench/guests/bench.h"
 
 enum {
   ARENA = 65536

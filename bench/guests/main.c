@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "bench/guests/bench.h"
 
 static const BenchRow rows[] = {
     {"hash", "compute", row_hash},

@@ -2,7 +2,7 @@
 #include <emmintrin.h>
 #include <string.h>
 
-#include "bench.h"
+#include "bench/guests/bench.h"
 
 enum {
   N = 32

@@ -1,7 +1,7 @@
 // A product of matrices in x87 arithmetic. A unit is one product of two matrices of 32 by 32, scaled and rounded.
 #include <string.h>
 
-#include "bench.h"
+#include "bench/guests/bench.h"
 
 enum {
   N = 32

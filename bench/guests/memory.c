@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "bench/guests/bench.h"
 
 enum {
   PAGE = 4096,

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "bench/guests/bench.h"
 
 uint32_t row_getpid(uint32_t units) {
   const long own = getpid();

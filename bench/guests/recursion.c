@@ -1,5 +1,5 @@
 // Calls and returns: Fibonacci numbers and Takeuchi's function. A unit is fibonacci(15) and tak(8, 4, 2).
-#include "bench.h"
+#include "bench/guests/bench.h"
 
 static uint32_t __attribute__((noinline)) fibonacci(uint32_t n) {
   return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2);

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "bench/guests/bench.h"
 
 static const char loop_script[] =
     "square() { r=$(($1 * $1)); }\n"

@@ -1,5 +1,5 @@
 // Quicksort with the middle of three as pivot, insertion sort for short runs. A unit is 4,096 numbers made and sorted.
-#include "bench.h"
+#include "bench/guests/bench.h"
 
 enum {
   COUNT = 4096

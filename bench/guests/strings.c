@@ -1,6 +1,6 @@
 // String instructions: rep movs, stos, repe cmps, repne scas, and lods in a loop, on 16 to 4,096 bytes. A unit is one
 // round of all of them.
-#include "bench.h"
+#include "bench/guests/bench.h"
 
 static void copy_bytes(void* to, const void* from, uint32_t n) {
   __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n)::"memory");

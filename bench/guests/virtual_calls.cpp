@@ -1,5 +1,5 @@
 // Virtual calls on objects of five classes in random order. A unit is a walk over 256 objects, two calls each.
-#include "bench.h"
+#include "bench/guests/bench.h"
 
 namespace {
 
