@@ -155,11 +155,12 @@ BENCHMARK(plan_only)->Unit(benchmark::kMillisecond);
 void translate_all(benchmark::State& state, bool verified) {
   Totals totals;
   verify::Verifier verifier;
+  translator::Translator translator;
   std::uint64_t refused = 0;
   for (auto _ : state) {
     const std::uint64_t start = thread_cycles();
     for (std::size_t offset = 0; offset < text().bytes.size();) {
-      const translator::Fragment fragment = translator::translate(request_at(offset));
+      const translator::Fragment fragment = translator.translate(request_at(offset));
       if (verified) {
         refused += verifier.verify({.code = fragment.code,
                                     .host_address = kHostAddress,

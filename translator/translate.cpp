@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "translator/emit/exits.h"
 #include "translator/emit/families.h"
@@ -41,9 +43,10 @@ void emit_block(Context& c, const plan::Block& block) {
   }
 }
 
-void take_code(Context& c, asmjit::CodeHolder& holder) {
-  const asmjit::CodeBuffer& buffer = holder.textSection()->buffer();
-  c.fragment.code.assign(buffer.data(), buffer.data() + buffer.size());
+// The code of the fragment, with the branches that were left open.
+void take_code(Context& c) {
+  const std::uint8_t* code = c.a.bufferData();
+  c.fragment.code.assign(code, code + c.offset());
   for (const emit::Patch& p : c.patches) {
     const std::uint32_t relative = p.destination - (p.offset + 4);
     std::memcpy(c.fragment.code.data() + p.offset, &relative, sizeof relative);
@@ -53,25 +56,78 @@ void take_code(Context& c, asmjit::CodeHolder& holder) {
   }
 }
 
+// Storage of vectors that are filled anew for each fragment.
+struct Vectors {
+  std::vector<emit::Deferred> deferred;
+  std::vector<emit::Patch> patches, short_patches;
+  std::vector<Point> points;
+  std::vector<DirectExit> exits;
+};
+
+// Lends a vector's storage, emptied.
+template <class T>
+std::vector<T> lend(std::vector<T>& from) {
+  from.clear();
+  return std::move(from);
+}
+
+// Takes the storage back and leaves a copy of just the size.
+template <class T>
+void take_back(std::vector<T>& storage, std::vector<T>& used) {
+  storage = std::move(used);
+  used.assign(storage.begin(), storage.end());
+}
+
 }  // namespace
 
-Fragment translate(const Request& request) {
-  const plan::Block block = plan::plan_block(request);
-  Fragment fragment;
-  fragment.guest_bytes = block.bytes;
-  fragment.guest_instructions = static_cast<std::uint32_t>(block.steps.size());
-  fragment.crosses_page = block.crosses_page;
+// One assembler for all fragments: its code is position-independent but for what is patched, so it only starts again
+// at the beginning of its buffer.
+struct Translator::Workspace {
+  Workspace() {
+    holder.init(asmjit::Environment(asmjit::Arch::kX64));
+    holder.setErrorHandler(&errors);
+    holder.attach(&assembler);
+  }
 
   Refuse errors;
   asmjit::CodeHolder holder;
-  holder.init(asmjit::Environment(asmjit::Arch::kX64), request.host_address);
-  holder.setErrorHandler(&errors);
-  asmjit::x86::Assembler assembler(&holder);
-  Context context{.request = request, .a = assembler, .fragment = fragment};
-  emit_block(context, block);
+  asmjit::x86::Assembler assembler;
+  plan::Block block;
+  Vectors vectors;
+};
+
+Translator::Translator() : workspace_(std::make_unique<Workspace>()) {}
+Translator::~Translator() = default;
+
+Fragment Translator::translate(const Request& request) {
+  Workspace& w = *workspace_;
+  plan::plan_block(request, w.block);
+  Fragment fragment;
+  fragment.guest_bytes = w.block.bytes;
+  fragment.guest_instructions = static_cast<std::uint32_t>(w.block.steps.size());
+  fragment.crosses_page = w.block.crosses_page;
+  fragment.points = lend(w.vectors.points);
+  fragment.exits = lend(w.vectors.exits);
+
+  w.assembler.setOffset(0);
+  Context context{.request = request,
+                  .a = w.assembler,
+                  .fragment = fragment,
+                  .deferred = lend(w.vectors.deferred),
+                  .patches = lend(w.vectors.patches),
+                  .short_patches = lend(w.vectors.short_patches)};
+  emit_block(context, w.block);
   emit::finish_exits(context);
-  take_code(context, holder);
+  take_code(context);
+
+  w.vectors.deferred = std::move(context.deferred);
+  w.vectors.patches = std::move(context.patches);
+  w.vectors.short_patches = std::move(context.short_patches);
+  take_back(w.vectors.points, fragment.points);
+  take_back(w.vectors.exits, fragment.exits);
   return fragment;
 }
+
+Fragment translate(const Request& request) { return Translator().translate(request); }
 
 }  // namespace ringshift::translator

@@ -142,12 +142,12 @@ TEST(Fragment, StiAtTheEndOfABlockLeavesWithTheShadowSet) {
   const Fragment f = translate({.bytes = hex("FB"), .options = {.max_instructions = 1}});
   const std::string all = disassemble(f, 0, ~0U);
   EXPECT_EQ(all,
-            "movzx r9d, byte ptr [r15 + 0x2c]\n"
-            "mov byte ptr [r15 + 0x2c], 1\n"
+            "movzx r9d, byte ptr [interrupt_flag]\n"
+            "mov byte ptr [interrupt_flag], 1\n"
             "jmp +0xf\n"
             "not r9d\n"
             "lea r9d, [r9 + 2]\n"
-            "mov byte ptr [r15 + 0x2d], r9b\n"
+            "mov byte ptr [interrupt_shadow], r9b\n"
             "mov r8d, 0x8048001\n"
             "jmp exit_interrupt\n");
 }

@@ -42,9 +42,9 @@ const Golden kGoldens[] = {
     {"Xlat", "D7", "movzx r8d, al\nmov al, byte ptr gs:[ebx + r8d]\n"},
     // segments with a base, 16-bit addresses
     {"GsAbsolute", "65 A1 14000000",
-     "mov r9, qword ptr [r15 + 0x58]\nmov r9d, dword ptr [r9]\nmov eax, dword ptr gs:[r9d + 0x14]\n"},
+     "mov r9, qword ptr [gs_base_pointer]\nmov r9d, dword ptr [r9]\nmov eax, dword ptr gs:[r9d + 0x14]\n"},
     {"FsBaseIndex", "64 8B 1C 8B",
-     "lea r8d, [rbx + rcx*4]\nmov r9, qword ptr [r15 + 0x50]\nmov r9d, dword ptr [r9]\n"
+     "lea r8d, [rbx + rcx*4]\nmov r9, qword ptr [fs_base_pointer]\nmov r9d, dword ptr [r9]\n"
      "mov ebx, dword ptr gs:[r8d + r9d]\n"},
     {"Address16", "67 8B 40 08", "lea r8d, [rbx + rsi + 8]\nmovzx r8d, r8w\nmov eax, dword ptr gs:[r8d]\n"},
     // the stack
@@ -67,9 +67,10 @@ const Golden kGoldens[] = {
      "jrcxz +0x33\nmov rcx, r10\njmp lookup\nmov rcx, r10\n"},
     // strings
     {"RepMovsd", "F3 A5",
-     "mov r8, qword ptr [r15 + 0xc8]\nlea rdi, [rdi + r8]\nlea rsi, [rsi + r8]\n"
+     "mov r8, qword ptr [window_base]\nlea rdi, [rdi + r8]\nlea rsi, [rsi + r8]\n"
      "rep movsd dword ptr [rdi], dword ptr [rsi]\nmov edi, edi\nmov esi, esi\n"},
-    {"Lodsw", "66 AD", "mov r8, qword ptr [r15 + 0xc8]\nlea rsi, [rsi + r8]\nlodsw ax, word ptr [rsi]\nmov esi, esi\n"},
+    {"Lodsw", "66 AD",
+     "mov r8, qword ptr [window_base]\nlea rsi, [rsi + r8]\nlodsw ax, word ptr [rsi]\nmov esi, esi\n"},
     // the host's own instructions
     {"FldMemory", "DD 04 24", "fld qword ptr gs:[r12d]\n"},
     {"Cvtsi2sdEsp", "F2 0F2A C4", "cvtsi2sd xmm0, r12d\n"},
@@ -77,24 +78,24 @@ const Golden kGoldens[] = {
     {"MovapsXmm4", "0F28 E4", "movaps xmm4, xmm4\n"},
     {"PextrdEsp", "66 0F3A16 CC 01", "pextrd r12d, xmm1, 1\n"},
     // sensitive
-    {"Cli", "FA", "mov byte ptr [r15 + 0x2c], 0\n"},
+    {"Cli", "FA", "mov byte ptr [interrupt_flag], 0\n"},
     {"CliUser", "FA", "mov r8d, 0x8048000\njmp exit_interpret\n", true},
-    {"MovFromSegment", "8C DC", "movzx r12d, word ptr [r15 + 0x84]\n"},
+    {"MovFromSegment", "8C DC", "movzx r12d, word ptr [ds_selector]\n"},
     {"PopfKernel", "9D",
-     "mov r8d, dword ptr gs:[r12d]\npushfq\npop r10\nmov r9d, r8d\nxor r9d, dword ptr [r15 + 0x28]\n"
-     "test r9d, 0x247100\njne +0x54\ntest r8d, 0x200\nje +0x31\ncmp byte ptr [r15 + 0x2e], 0\njne +0x62\n"
-     "mov r9d, r8d\nand r9d, 0xcd5\npush r9\nshr r8d, 9\nand r8d, 1\nmov byte ptr [r15 + 0x2c], r8b\n"
+     "mov r8d, dword ptr gs:[r12d]\npushfq\npop r10\nmov r9d, r8d\nxor r9d, dword ptr [system_flags]\n"
+     "test r9d, 0x247100\njne +0x54\ntest r8d, 0x200\nje +0x31\ncmp byte ptr [pending], 0\njne +0x62\n"
+     "mov r9d, r8d\nand r9d, 0xcd5\npush r9\nshr r8d, 9\nand r8d, 1\nmov byte ptr [interrupt_flag], r8b\n"
      "lea r12d, [r12 + 4]\npopfq\n"},
     {"PopfUserKeepsIfAndIopl", "9D",
-     "mov r8d, dword ptr gs:[r12d]\npushfq\npop r10\nmov r9d, r8d\nxor r9d, dword ptr [r15 + 0x28]\n"
+     "mov r8d, dword ptr gs:[r12d]\npushfq\npop r10\nmov r9d, r8d\nxor r9d, dword ptr [system_flags]\n"
      "test r9d, 0x244100\njne +0x34\nmov r9d, r8d\nand r9d, 0xcd5\npush r9\nlea r12d, [r12 + 4]\npopfq\n",
      true},
     {"Pushf", "9C",
-     "pushfq\npop r8\nmovzx r8d, r8w\nmovzx r9d, byte ptr [r15 + 0x2c]\nlea r9d, [r9*8]\nlea r9d, [r9*8]\n"
-     "lea r8d, [r8 + r9*8 - 0x200]\nmov r9d, dword ptr [r15 + 0x28]\nmov r10d, 0x3c7100\npext r9d, r9d, r10d\n"
+     "pushfq\npop r8\nmovzx r8d, r8w\nmovzx r9d, byte ptr [interrupt_flag]\nlea r9d, [r9*8]\nlea r9d, [r9*8]\n"
+     "lea r8d, [r8 + r9*8 - 0x200]\nmov r9d, dword ptr [system_flags]\nmov r10d, 0x3c7100\npext r9d, r9d, r10d\n"
      "pdep r9d, r9d, r10d\nlea r8d, [r8 + r9]\nmov dword ptr gs:[r12d - 4], r8d\nlea r12d, [r12 - 4]\n"},
     {"Rdtsc", "0F31",
-     "rdtsc\nmov r8d, 0x20\nshlx rdx, rdx, r8\nmov r8, qword ptr [r15 + 0x190]\nlea rax, [rax + rdx]\n"
+     "rdtsc\nmov r8d, 0x20\nshlx rdx, rdx, r8\nmov r8, qword ptr [tsc_offset]\nlea rax, [rax + rdx]\n"
      "lea rax, [rax + r8]\nrorx rdx, rax, 0x20\nmov edx, edx\nmov eax, eax\n"},
     {"Hlt", "F4", "mov r8d, 0x8048000\njmp exit_interpret\n"},
     {"FnstenvIsLeft", "D9 30", "mov r8d, 0x8048000\njmp exit_interpret\n"},

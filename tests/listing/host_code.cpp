@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstring>
 #include <memory>
 #include <optional>
 #include <set>
+
+#include "runtime/state/cpu_state.h"
 
 namespace ringshift::testing {
 namespace {
@@ -49,6 +52,41 @@ const char* stub_name(std::uint64_t address) {
   if (address == kStubs.exit_interrupt) return "exit_interrupt";
   if (address == kStubs.lookup) return "lookup";
   return nullptr;
+}
+
+// The fields of CpuState that translated code uses, so that goldens do not depend on its layout.
+std::string field_name(std::int64_t offset) {
+  constexpr std::array<const char*, kSegCount> kSegments{"es", "cs", "ss", "ds", "fs", "gs"};
+  for (unsigned i = 0; i < kSegCount; ++i) {
+    const std::size_t pointer = offsetof(CpuState, base_pointer) + i * sizeof(std::uint64_t);
+    const std::size_t selector =
+        offsetof(CpuState, seg) + i * sizeof(SegmentRegister) + offsetof(SegmentRegister, selector);
+    if (offset == static_cast<std::int64_t>(pointer)) return fmt::format("{}_base_pointer", kSegments[i]);
+    if (offset == static_cast<std::int64_t>(selector)) return fmt::format("{}_selector", kSegments[i]);
+  }
+  struct Field {
+    std::size_t offset;
+    const char* name;
+  };
+  constexpr Field kFields[] = {{offsetof(CpuState, interrupt_flag), "interrupt_flag"},
+                               {offsetof(CpuState, interrupt_shadow), "interrupt_shadow"},
+                               {offsetof(CpuState, system_flags), "system_flags"},
+                               {offsetof(CpuState, pending), "pending"},
+                               {offsetof(CpuState, tsc_offset), "tsc_offset"},
+                               {offsetof(CpuState, host) + offsetof(HostContext, window_base), "window_base"},
+                               {offsetof(CpuState, host) + offsetof(HostContext, retired), "retired"}};
+  for (const Field& f : kFields) {
+    if (offset == static_cast<std::int64_t>(f.offset)) return f.name;
+  }
+  return fmt::format("state+{:#x}", offset);
+}
+
+std::string with_field_names(const cs_insn& insn) {
+  std::string text = insn.op_str;
+  const std::size_t first = text.find("[r15 + ");
+  if (first == std::string::npos) return text;
+  const std::size_t last = text.find(']', first);
+  return text.replace(first + 1, last - first - 1, field_name(insn.detail->x86.disp));
 }
 
 bool in_group(const HostCode& code, const cs_insn& insn, unsigned group) {
@@ -171,7 +209,7 @@ std::string disassemble(const Fragment& fragment, std::uint32_t first, std::uint
   for (const cs_insn& insn : code.insns()) {
     const std::uint32_t offset = offset_of(insn);
     if (offset < first || offset >= last) continue;
-    std::string operands = insn.op_str;
+    std::string operands = with_field_names(insn);
     if (const auto target = branch_target(code, insn)) {
       const char* stub = stub_name(*target);
       operands = stub != nullptr ? stub : fmt::format("+{:#x}", *target - kHostAddress);

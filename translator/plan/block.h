@@ -47,6 +47,8 @@ struct Block {
   bool falls_through = false;
 };
 
+// Replaces what `block` holds, but keeps its storage.
+void plan_block(const Request& request, Block& block);
 [[nodiscard]] Block plan_block(const Request& request);
 
 }  // namespace ringshift::translator::plan
