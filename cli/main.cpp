@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/bench/command.h"
 #include "cli/exit_code.h"
 #include "cli/message.h"
 #include "cli/qemu_arguments.h"
@@ -45,6 +46,8 @@ int main(int argc, char** argv) {
   CLI::App* run_app = app.add_subcommand("run", "Boot a guest (by default the one that is built in)");
   run_app->set_version_flag("--version", version);
   add_run_options(*run_app, text);
+  BenchText bench_text;
+  const CLI::App* bench_app = add_bench_command(app, bench_text);
 
   try {
     std::ranges::reverse(arguments);  // what parse() wants
@@ -56,6 +59,7 @@ int main(int argc, char** argv) {
     return bad_usage(fmt::format("{} (see ringshift --help)", error.what()));
   }
 
+  if (bench_app->parsed()) return bench(bench_text);
   const auto options = check_run_options(text);
   if (const auto* error = std::get_if<std::string>(&options)) return bad_usage(*error);
   return run(std::get<RunOptions>(options));
