@@ -87,12 +87,12 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   request.options.deterministic_time = options_.deterministic;
   request.options.older_model = cpu_.model != CpuModel::core2;
   request.options.repeats_alone = options_.deterministic;
-  translator::Fragment fragment = translator::translate(request);
+  translator::Fragment fragment = translator_.translate(request);
   if (fragment.code.size() > kLargestFragment) return kNoFragment;
   if (options_.verify && !check(request, fragment)) {
     // Jump tables and links may still lead here, so what stands here is the way to the interpreter.
     request.bytes = {};
-    fragment = translator::translate(request);
+    fragment = translator_.translate(request);
   }
 
   Record record;

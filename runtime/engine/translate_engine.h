@@ -128,6 +128,7 @@ class TranslateEngine final : public Engine,
   Stubs stubs_;
   std::unique_ptr<FragmentTable> fragments_;
   JumpTables tables_;
+  translator::Translator translator_;
   std::unique_ptr<verify::Verifier> verifier_;
 
   // Interned mode keys; index 0 is unused, so that a zero is never a mode.
