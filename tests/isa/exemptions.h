@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "runtime/state/eflags.h"
+#include "tests/isa/form.h"
 #include "translator/isa/insn.h"
 
 namespace ringshift::test {
@@ -24,6 +25,7 @@ inline constexpr std::array kExemptions{
     Exemption{isa::Op::cpuid, "the CPU model is ours"},
     Exemption{isa::Op::rdtsc, "the counter is ours"},
     Exemption{isa::Op::sysenter, "enters the host's kernel (Intel), or is undefined in long mode (AMD)"},
+    Exemption{isa::Op::int1, "hypervisors report the address of the instruction itself"},
     Exemption{isa::Op::sysexit, "#GP(0) on Intel, undefined in long mode on AMD"},
 };
 constexpr bool exempt(isa::Op op) {
@@ -32,6 +34,46 @@ constexpr bool exempt(isa::Op op) {
   }
   return false;
 }
+
+// The same of single forms.
+inline bool exempt(const Form& f) {
+  if (exempt(f.op) && f.op != isa::Op::invalid) return true;
+  bool rep = false;
+  bool repne = false;
+  for (const auto b : f.prefixes) {
+    rep |= b == 0xF3;
+    repne |= b == 0xF2;
+  }
+  // AMD refuses PREFETCHW of a register; for Intel it is a NOP like its neighbours.
+  if (f.map == 1 && f.opcode == 0x0D && !f.memory) return true;
+  // TZCNT and LZCNT on the host; our model ignores the prefix.
+  if ((f.op == isa::Op::bsf || f.op == isa::Op::bsr) && rep) return true;
+  // A repeat prefix is reserved here: AMD's lets it choose the condition, Intel's ignores it.
+  if ((f.op == isa::Op::loope || f.op == isa::Op::loopne) && (rep || repne)) return true;
+  // AMD gives LOCK MOV CR0 a meaning (CR8), and ignores LOCK before VERW.
+  if (f.op == isa::Op::invalid && f.map == 1 && (f.opcode == 0x20 || f.opcode == 0x22)) return true;
+  if (f.op == isa::Op::invalid && f.map == 1 && f.opcode == 0x00 && f.reg == 5) return true;
+  return false;
+}
+
+// What a faulting instruction of several accesses leaves open, because the architecture does not say in which order
+// they are made, and so not which of several faults is raised.
+struct Unordered {
+  isa::Op op;
+  bool cr2;        // any of its addresses may be the one reported
+  bool registers;  // those loaded before the fault may have changed already; esp has not
+  bool memory;     // what was written before the fault may stay
+};
+inline constexpr std::array kUnordered{
+    Unordered{isa::Op::popa, true, true, false},
+    Unordered{isa::Op::pusha, true, false, true},
+    Unordered{isa::Op::iret, true, false, false},
+    Unordered{isa::Op::ret_far, true, false, false},
+    Unordered{isa::Op::call_far, true, false, true},
+    Unordered{isa::Op::call_far_indirect, true, false, true},
+    Unordered{isa::Op::jmp_far_indirect, true, false, false},
+    Unordered{isa::Op::enter, true, false, true},
+};
 
 // Flags that the architecture leaves undefined (SDM vol. 2, "Flags Affected" of each instruction). Where the
 // count of a shift decides, `when` tells.

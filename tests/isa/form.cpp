@@ -124,7 +124,7 @@ class Enumerator {
       forms_.push_back(form_);
       return insn->has_modrm;
     }
-    if (!locked_) return true;
+    if (form_.prefixes != Bytes{0xF0}) return true;
     // Refused: only for the prefix?
     Form bare = form_;
     std::erase(bare.prefixes, 0xF0);

@@ -82,7 +82,7 @@ class Builder {
   void place();
   std::uint32_t pick_linear(std::uint32_t size, bool low, bool writable_only = false);
   std::uint32_t offset_in_slot();
-  std::uint32_t code_target();
+  std::uint32_t code_target(std::uint16_t selector, unsigned offset_bytes);
   std::uint16_t pick_data_selector();
   std::uint16_t pick_code_selector();
   std::uint16_t pick_any_selector();
@@ -118,7 +118,7 @@ void Builder::choose_segments() {
   constexpr std::array kAny{kLdtFlat,     kLdtBased,     kLdtBased, kLdtSmall,       kLdtDown32,   kLdtDown16,
                             kLdtReadOnly, kLdtUnaligned, kLdtCode,  kLdtExecuteOnly, kLdtCodeBased};
   for (const Seg s : {Seg::fs, Seg::gs}) {
-    sel(s) = chance(8) ? static_cast<std::uint16_t>(rng_() % 4) : local_selector(kAny[rng_() % kAny.size()]);
+    sel(s) = chance(8) ? std::uint16_t{0} : local_selector(kAny[rng_() % kAny.size()]);
     if (sel(s) == local_selector(kLdtExecuteOnly)) sel(s) = local_selector(kLdtUnaligned);
   }
   for (const Seg s : {Seg::es, Seg::ds}) {
@@ -144,6 +144,13 @@ void Builder::choose_flags() {
 // The instruction lies in its slot; at the end of a page it often crosses to the next one.
 void Builder::place() {
   c_.offset = 16 + static_cast<std::uint32_t>(rng_() % 17);
+  // Whether UD0 and UD1 have a ModRM byte to fetch differs between vendors.
+  const bool ud = form_.map == 1 && (form_.opcode == 0xFF || form_.opcode == 0xB9);
+  if (ud) {
+    c_.offset = 16;
+    c_.before.eip = case_address(c_) - base_of(Seg::cs);
+    return;
+  }
   const bool last_of_page = c_.slot % (kPage / kSlotBytes) == kPage / kSlotBytes - 1;
   if (last_of_page) c_.offset = kSlotBytes - static_cast<std::uint32_t>(rng_() % (insn_.length + 1U));
   c_.before.eip = case_address(c_) - base_of(Seg::cs);
@@ -183,15 +190,18 @@ std::uint32_t Builder::offset_in_slot() {
   return behind + static_cast<std::uint32_t>(rng_() % (kSlotBytes - behind));
 }
 
-// A linear address to branch to: INT3 in the slot, data that must not be executed, or nothing at all.
-std::uint32_t Builder::code_target() {
-  switch (rng_() % 8) {
+// An offset to branch to: INT3 in the slot, data that must not be executed, or nothing at all.
+std::uint32_t Builder::code_target(std::uint16_t selector, unsigned offset_bytes) {
+  const std::uint32_t base = base_of(selector);
+  // Cut to 16 bits, an offset must not lead into another slot's instruction.
+  const bool cut = base != 0 && offset_bytes == 2;
+  switch (cut ? 7 : rng_() % 8) {
     case 0:
-      return kData + static_cast<std::uint32_t>(rng_() % kPage);
+      return kData + static_cast<std::uint32_t>(rng_() % kPage) - base;
     case 1:
-      return static_cast<std::uint32_t>(rng_()) | 0x80000000U;
+      return (static_cast<std::uint32_t>(rng_()) | 0x80000000U) - base;
     default:
-      return kCode + c_.slot * kSlotBytes + offset_in_slot();
+      return kCode + c_.slot * kSlotBytes + offset_in_slot() - base;
   }
 }
 
@@ -295,6 +305,8 @@ void Builder::point_memory_operand() {
   const std::uint32_t base = base_of(insn_.segment);
   const bool low = insn_.address_size == 2 && base < kData - 0x1000;
   target_ = pick_linear(size, low);
+  // 16 bits reach nothing but code from there: INT3 on both sides.
+  if (insn_.address_size == 2 && base == kCode) target_ = kCode + c_.slot * kSlotBytes;
   if (insn_.host_align != 0 && !chance(6)) target_ &= ~15U;
   solve_address(target_ - base);
   if (chance(2)) return;
@@ -370,7 +382,7 @@ void Builder::bound() {
 void Builder::special_branch() {
   const auto relative = [&] {
     const std::uint32_t next = c_.before.eip + insn_.length;
-    const std::uint32_t target = code_target() - base_of(Seg::cs);
+    const std::uint32_t target = code_target(sel(Seg::cs), insn_.width);
     patch(insn_.imm_offset, target - next, insn_.imm_size);
     // Through 8 bits only the slot is in reach.
     if (insn_.imm_size == 1)
@@ -394,7 +406,7 @@ void Builder::special_branch() {
       break;
     case Op::jmp_indirect:
     case Op::call_indirect: {
-      const std::uint32_t target = code_target() - base_of(Seg::cs);
+      const std::uint32_t target = code_target(sel(Seg::cs), insn_.width);
       if (insn_.op == Op::call_indirect) point_stack(4);
       if (insn_.memory) {
         point_memory_operand();
@@ -406,7 +418,7 @@ void Builder::special_branch() {
     }
     case Op::ret:
       point_stack(0, true);
-      poke(gpr(kEsp) + base_of(Seg::ss), code_target() - base_of(Seg::cs), insn_.stack_operand);
+      poke(gpr(kEsp) + base_of(Seg::ss), code_target(sel(Seg::cs), insn_.stack_operand), insn_.stack_operand);
       break;
     default:
       break;
@@ -416,7 +428,7 @@ void Builder::special_branch() {
 // offset:selector in memory
 void Builder::far_pointer(std::uint32_t linear, unsigned offset_bytes, bool code) {
   const std::uint16_t selector = code ? pick_code_selector() : pick_data_selector();
-  const std::uint32_t offset = code ? code_target() - base_of(selector) : interesting(rng_);
+  const std::uint32_t offset = code ? code_target(selector, offset_bytes) : interesting(rng_);
   poke(linear, offset, offset_bytes);
   poke(linear + offset_bytes, selector, 2);
 }
@@ -427,7 +439,7 @@ void Builder::special_far() {
     case Op::call_far: {
       if (insn_.op == Op::call_far) point_stack(8);
       const std::uint16_t selector = pick_code_selector();
-      patch(insn_.imm_offset, code_target() - base_of(selector), insn_.imm_size);
+      patch(insn_.imm_offset, code_target(selector, insn_.imm_size), insn_.imm_size);
       patch(insn_.imm_offset + insn_.imm_size, selector, 2);
       break;
     }
@@ -442,8 +454,10 @@ void Builder::special_far() {
       point_stack(0, true);
       const std::uint32_t at = gpr(kEsp) + base_of(Seg::ss);
       const unsigned size = insn_.stack_operand;
-      const std::uint16_t selector = pick_code_selector();
-      poke(at, code_target() - base_of(selector), size);
+      std::uint16_t selector = pick_code_selector();
+      // The order of checks differs between vendors where a return to another ring would read more of the stack.
+      if (insn_.op == Op::ret_far) selector |= 3;
+      poke(at, code_target(selector, size), size);
       poke(at + size, selector | (chance(2) ? rng_() << 16 : 0), size);
       if (insn_.op == Op::iret) {
         poke(at + 2 * size, rng_() & ~std::uint64_t{eflags::kTf | eflags::kRf}, size);
@@ -502,6 +516,11 @@ void Builder::special_string() {
   if (chance(4)) to = from + static_cast<std::uint32_t>(rng_() % 9) - 4;  // overlapping
   point(kEsi, insn_.segment, from);
   point(kEdi, Seg::es, to);
+  // Zen's fast REP MOVS tells an overlap by all 32 bits, even if addresses have 16.
+  if (low && insn_.op == Op::movs) {
+    gpr(kEsi) &= 0xFFFFU;
+    gpr(kEdi) &= 0xFFFFU;
+  }
   std::uint32_t count = static_cast<std::uint32_t>(rng_() % 20);
   if (chance(16)) count = static_cast<std::uint32_t>(rng_() % 6000);
   if (chance(40)) count = static_cast<std::uint32_t>(rng_());
@@ -644,6 +663,12 @@ std::optional<Case> Builder::build() {
   for (auto& r : c_.before.gpr) r = interesting(rng_);
   place();
   special();
+  // IRET to a 16-bit stack leaves the upper half of esp as it was on the native side.
+  const std::uint16_t ss = sel(Seg::ss);
+  if (ss == local_selector(kLdtSmall) || ss == local_selector(kLdtDown16)) {
+    gpr(kEsp) = (gpr(kEsp) & 0xFFFFU) | (kNativeContext & 0xFFFF0000U);
+    if (insn_.base == kEsp && base_of(insn_.segment) == 0) return std::nullopt;  // would address the native side
+  }
   c_.bytes.assign(insn_.bytes.begin(), insn_.bytes.begin() + insn_.length);
   if (form_.op == Op::invalid) c_.bytes.insert(c_.bytes.begin(), 0xF0);
   c_.uses_fx = insn_.form == isa::Form::host || isa::row(insn_.op).family == isa::Family::fp;

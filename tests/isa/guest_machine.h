@@ -36,6 +36,7 @@ class GuestMachine {
 
   void load(const CodeImage& code);
   void run(const Case& c, Outcome& out);
+  [[nodiscard]] const engine::Engine& engine() const { return *engine_; }
 
  private:
   enum Rights : std::uint8_t {

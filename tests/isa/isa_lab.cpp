@@ -70,5 +70,6 @@ int main(int argc, char** argv) {
              elapsed());
   for (const auto& [vec, n] : lab.events()) fmt::print("  vector {}: {}\n", vec, n);
   for (const auto& [o, n] : lab.different_by_op()) fmt::print("  {} ({}): {}\n", isa::row(o).name, int(o), n);
+  for (const auto& [what, n] : lab.engine_stats()) fmt::print("  {}: {}\n", what, n);
   return lab.different() == 0 ? 0 : 1;
 }

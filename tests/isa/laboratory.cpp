@@ -22,7 +22,7 @@ std::uint64_t mix(std::uint64_t x) {  // so that neighbouring case numbers are u
 Laboratory::Laboratory(EngineKind kind, LaboratoryOptions options)
     : options_(std::move(options)), memory_(kMemorySeed) {
   for (const Form& f : enumerate_forms(options_.size)) {
-    if (f.op != isa::Op::invalid && exempt(f.op)) continue;
+    if (exempt(f)) continue;
     if (!options_.filter || options_.filter(f)) forms_.push_back(f);
   }
   cases_of_form_.resize(forms_.size());

@@ -51,6 +51,7 @@ class Laboratory {
   [[nodiscard]] std::uint64_t different() const { return different_; }
   [[nodiscard]] const std::vector<Discrepancy>& discrepancies() const { return discrepancies_; }
   [[nodiscard]] const std::vector<Form>& forms() const { return forms_; }
+  [[nodiscard]] engine::Stats engine_stats() const { return guest_->engine().stats(); }
   // Cases by event, and by form.
   [[nodiscard]] const std::map<int, std::uint64_t>& events() const { return events_; }
   [[nodiscard]] const std::vector<std::uint32_t>& cases_of_form() const { return cases_of_form_; }

@@ -16,7 +16,7 @@ inline constexpr std::uint32_t kPage = 0x1000;
 // Instructions under test, one in each slot; user, read-only, executable. The page behind is not mapped.
 inline constexpr std::uint32_t kCode = 0x20000000;
 inline constexpr std::uint32_t kSlotBytes = 64;
-inline constexpr std::uint32_t kCodePages = 32;
+inline constexpr std::uint32_t kCodePages = 16;  // all that 16-bit offsets reach
 inline constexpr std::uint32_t kCodeBytes = kCodePages * kPage;
 inline constexpr std::uint32_t kSlots = kCodeBytes / kSlotBytes;
 

@@ -1,0 +1,100 @@
+// One named case for each defect that the laboratory has found.
+#include <gtest/gtest.h>
+
+#include <initializer_list>
+#include <memory>
+
+#include "tests/isa/guest_machine.h"
+#include "tests/isa/laboratory.h"
+
+namespace ringshift::test {
+namespace {
+
+class Regression : public ::testing::TestWithParam<EngineKind> {
+ protected:
+  void SetUp() override {
+    lab_ = std::make_unique<Laboratory>(GetParam(), LaboratoryOptions{});
+    if (!lab_->ok()) GTEST_SKIP() << lab_->why();
+    c_.slot = 3;
+    c_.offset = 16;
+    c_.before.eip = case_address(c_);
+    c_.before.eflags = 0x202;
+    c_.before.sel = {kUserData, kUserCode, kUserData, kUserData, kUserData, kUserData};
+    c_.before.gpr[kEsp] = kData + 0x800;
+  }
+
+  std::uint32_t& gpr(Gpr r) { return c_.before.gpr[r]; }
+  void flags(std::uint32_t more) { c_.before.eflags |= more; }
+  void poke(std::uint32_t address, std::initializer_list<std::uint8_t> bytes) { c_.pokes.push_back({address, bytes}); }
+  // The instruction does what it does on the host.
+  void agrees(std::initializer_list<std::uint8_t> bytes) {
+    c_.bytes = bytes;
+    EXPECT_EQ(lab_->run_one(c_), "");
+  }
+
+  std::unique_ptr<Laboratory> lab_;
+  Case c_;
+};
+
+// The quotient of a division by -1 was never found too large, and the runtime died of its own #DE.
+TEST_P(Regression, IdivByMinusOneOverflows) {
+  gpr(kEax) = 0xFFFF4000;
+  gpr(kEcx) = 0xFF;
+  agrees({0xF6, 0xF9});  // idiv cl
+  gpr(kEdx) = 0x40000000;
+  gpr(kEcx) = 0xFFFFFFFF;
+  agrees({0xF7, 0xF9});  // idiv ecx
+  gpr(kEdx) = 0;
+  gpr(kEax) = 0x80000000;
+  agrees({0xF7, 0xF9});  // -2^31 fits
+}
+
+// An operand that wraps at 4 GiB is beyond the limit, even if the limit is 4 GiB.
+TEST_P(Regression, OperandMayNotWrapAtFourGigabytes) {
+  gpr(kEax) = 0xFFFFFFFE;
+  agrees({0x8B, 0x18});        // mov ebx, [eax]: #GP
+  agrees({0x36, 0x8B, 0x18});  // ss: #SS
+  agrees({0x0F, 0xB7, 0x18});  // movzx ebx, word [eax]: does not wrap, #PF
+  agrees({0x66, 0xFF, 0x28});  // jmp far m16:16: two accesses, neither wraps
+  gpr(kEsp) = 2;
+  agrees({0x53});  // push ebx
+}
+
+// A far pointer is two accesses with an alignment each.
+TEST_P(Regression, FarPointersAreAlignedInTwoParts) {
+  flags(eflags::kAc);
+  gpr(kEsi) = kData + 0x102;
+  poke(kData + 0x102, {1, 0, 0x2B, 0, 0x2B, 0});
+  agrees({0x66, 0xC4, 0x06});  // les ax, [esi]
+  agrees({0xC4, 0x06});        // les eax, [esi]: #AC
+}
+
+TEST_P(Regression, FarCallChecksTheAlignmentOfTheStack) {
+  flags(eflags::kAc);
+  gpr(kEsp) = kData + 0x801;
+  agrees({0x9A, 0xC0, 0x00, 0x00, 0x20, 0x23, 0x00});
+}
+
+TEST_P(Regression, ArplWritesOnlyWhatChanges) {
+  gpr(kEdi) = kReadOnly;
+  gpr(kEax) = 0;  // RPL 0 raises nothing
+  agrees({0x63, 0x07});
+  gpr(kEdi) = kDataEnd;
+  agrees({0x63, 0x07});  // a read fault
+}
+
+TEST_P(Regression, RepeatedPortInputIsRefusedEvenForACountOfZero) {
+  gpr(kEcx) = 0;
+  gpr(kEdi) = kData;
+  gpr(kEsi) = kData;
+  agrees({0xF3, 0x6C});
+  agrees({0xF3, 0x6F});
+}
+
+std::string name(const ::testing::TestParamInfo<EngineKind>& info) {
+  return info.param == EngineKind::translate ? "translate" : "interpret";
+}
+INSTANTIATE_TEST_SUITE_P(Isa, Regression, ::testing::Values(EngineKind::interpret, EngineKind::translate), name);
+
+}  // namespace
+}  // namespace ringshift::test
