@@ -1,6 +1,7 @@
 // What a window costs: fills, switches between address spaces, invalidations. The Host_ rows are the primitives of the
 // host that they are to be compared with; figures are only meaningful as ratios within one run.
 #include <benchmark/benchmark.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
 
@@ -147,22 +148,20 @@ void map_pattern(Guest& guest, std::uint32_t root, Pattern pattern, std::uint32_
   for (std::uint32_t i = 0; i < pages; ++i) guest.map(root, kUserAt + i * kPageSize, frame_for(pattern, i));
 }
 
-// Touches kFillPages pages by calls of fill() (no signal); includes the drop of all of them. Items are pages.
-void FillPages(benchmark::State& state) {
+// Pages that are there and contiguous, all touched: a fill brings neighbours. Includes the drop of all.
+void FillRuns(benchmark::State& state) {
   Guest guest;
   const std::uint32_t root = guest.new_space();
-  map_pattern(guest, root, static_cast<Pattern>(state.range(0)), kFillPages);
+  map_pattern(guest, root, contiguous, kFillPages);
   guest.load(root, View::user);
   std::vector<std::uint32_t> table(1024);
   std::uint32_t* ptes = guest.pte(root, kUserAt);
   std::memcpy(table.data(), ptes, 4096);
-  std::vector<bool> there(kFillPages);
   const std::uint64_t before = guest.pool().stats().fills;
   for (auto _ : state) {
-    for (std::uint32_t i = 0; i < kFillPages; i += 8) {
-      guest.pool().fill(kUserAt + i * kPageSize, Access::write);
-      for (std::uint32_t j = 0; j < 8; ++j)
-        benchmark::DoNotOptimize(touch(guest.pool(), kUserAt + (i + j) * kPageSize));
+    for (std::uint32_t i = 0; i < kFillPages; ++i) {
+      if (i % 64 == 0) guest.pool().fill(kUserAt + i * kPageSize, Access::write);
+      benchmark::DoNotOptimize(touch(guest.pool(), kUserAt + i * kPageSize));
     }
     std::memset(ptes, 0, 4096);
     guest.load(root, View::user);
@@ -171,7 +170,7 @@ void FillPages(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * std::int64_t{kFillPages});
   state.counters["fills"] = static_cast<double>(guest.pool().stats().fills - before) / double(state.iterations());
 }
-BENCHMARK(FillPages)->ArgName("pattern")->Arg(contiguous)->Arg(backwards)->Arg(scattered);
+BENCHMARK(FillRuns);
 
 // Pages that come to be one after the other, each filled alone: first touches of a growing heap.
 void FillOneByOne(benchmark::State& state) {
@@ -199,6 +198,12 @@ void on_segv(int, siginfo_t* info, void*) {
   signal_pool->fill(linear, Access::write);
 }
 
+sigjmp_buf leave_access;
+void on_segv_leave(int, siginfo_t* info, void*) {
+  const auto linear = static_cast<Linear>(static_cast<std::uint8_t*>(info->si_addr) - signal_pool->base());
+  if (signal_pool->fill(linear, Access::write).kind == Fill::page_fault) siglongjmp(leave_access, 1);
+}
+
 // The whole way: access, SIGSEGV, fill, access again.
 void FaultAndFillOneByOne(benchmark::State& state) {
   struct sigaction action = {};
@@ -224,6 +229,39 @@ void FaultAndFillOneByOne(benchmark::State& state) {
 }
 BENCHMARK(FaultAndFillOneByOne);
 
+// First touch of a page by a guest, without the guest's own work: the access faults, the walk refuses, the guest's
+// kernel maps the page, and it is there when the kernel returns.
+void FirstTouch(benchmark::State& state) {
+  struct sigaction action = {};
+  action.sa_sigaction = on_segv_leave;
+  action.sa_flags = SA_SIGINFO | SA_NODEFER;
+  struct sigaction old = {};
+  sigaction(SIGSEGV, &action, &old);
+  Guest guest;
+  signal_pool = &guest.pool();
+  const std::uint32_t root = guest.new_space();
+  const auto pattern = static_cast<Pattern>(state.range(0));
+  std::uint32_t* ptes = guest.pte(root, kUserAt);
+  guest.load(root, View::user);
+  for (auto _ : state) {
+    for (std::uint32_t i = 0; i < kFillPages; ++i) {
+      const Linear at = kUserAt + i * kPageSize;
+      guest.activate(root, View::user);
+      if (sigsetjmp(leave_access, 0) == 0) touch(guest.pool(), at);
+      guest.pool().page_faulted(at, true);
+      guest.activate(root, View::supervisor);
+      guest.map(root, at, frame_for(pattern, i));
+      guest.activate(root, View::user);
+      benchmark::DoNotOptimize(touch(guest.pool(), at));
+    }
+    std::memset(ptes, 0, 4096);
+    guest.load(root, View::user);
+  }
+  sigaction(SIGSEGV, &old, nullptr);
+  state.SetItemsProcessed(state.iterations() * std::int64_t{kFillPages});
+}
+BENCHMARK(FirstTouch)->ArgName("pattern")->Arg(contiguous)->Arg(scattered);
+
 // A large page: its fill, and then the host's own minor faults, one for each touched page.
 void FillLargePage(benchmark::State& state) {
   Guest guest;
@@ -241,6 +279,7 @@ void FillLargePage(benchmark::State& state) {
     }
     *pde = 0;
     guest.pool().invlpg(at);
+    guest.activate(root, View::supervisor);
     *pde = value;
   }
 }
@@ -316,7 +355,7 @@ void NewProcess(benchmark::State& state) {
   for (auto _ : state) {
     const std::uint32_t root = roots[next++ % roots.size()];
     guest.load(root, View::user);
-    for (std::uint32_t j = 0; j < pages; j += 8) guest.pool().fill(kUserAt + j * kPageSize, Access::write);
+    for (std::uint32_t j = 0; j < pages; ++j) guest.pool().fill(kUserAt + j * kPageSize, Access::write);
   }
   state.SetItemsProcessed(state.iterations() * std::int64_t{pages});
 }
@@ -331,7 +370,10 @@ void Invlpg(benchmark::State& state) {
   map_pattern(guest, root, scattered, 8);
   guest.load(root, View::user);
   if (state.range(0) != 0) guest.pool().fill(kUserAt, Access::write);
-  for (auto _ : state) guest.pool().invlpg(kUserAt);
+  for (auto _ : state) {
+    guest.pool().invlpg(kUserAt);
+    guest.activate(root, View::user);
+  }
 }
 BENCHMARK(Invlpg)->ArgName("mapped")->Arg(0)->Arg(1);
 
@@ -345,6 +387,7 @@ void InvlpgAndFill(benchmark::State& state) {
   for (auto _ : state) {
     guest.map(root, kUserAt, turn++ & 0xFF);
     guest.pool().invlpg(kUserAt);
+    guest.activate(root, View::user);
     guest.pool().fill(kUserAt, Access::write);
     benchmark::DoNotOptimize(touch(guest.pool(), kUserAt));
   }

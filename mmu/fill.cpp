@@ -10,10 +10,10 @@
 namespace ringshift::mmu {
 namespace {
 
-// The block, aligned, in which physically contiguous neighbours come along: one mapping, whatever its length.
+// The aligned block in which pages that continue the faulting one in physical memory come along: it is one
+// mapping, whatever its length. Scattered neighbours do not: each is a mapping of its own, at half the cost of a
+// fault, and a booting Linux uses one in three of them.
 constexpr unsigned kReach = 64;
-// The block in which scattered ones do: each is a mapping of its own, which costs about half of a fault.
-constexpr unsigned kGroup = 8;
 // A large page with more runs of code and data than this is mapped around the fault only.
 constexpr unsigned kMaxRuns = 16;
 constexpr unsigned kMinChunk = 64;
@@ -125,73 +125,28 @@ Wanted neighbour(const WindowContext& context, const Window& window, const Slot&
   return out;
 }
 
-// The pages of one 64-page block of a slot that deserve to be mapped now.
-class Block {
- public:
-  Block(WindowContext& context, Window& window, Slot& slot, std::uint32_t page, const Wanted& faulting)
-      : context_(context),
-        window_(window),
-        slot_(slot),
-        at_(page % kReach),
-        first_page_(page - at_),
-        first_index_(window.index_in_slot(page) - at_) {
-    pages_[at_] = faulting;
-    seen_ = std::uint64_t{1} << at_;
-  }
+// Maps the faulting page, with those of its block that continue it. False if the host refused.
+bool fill_run(WindowContext& context, Window& window, Slot& slot, std::uint32_t page, const Wanted& faulting) {
+  const unsigned at = page % kReach;
+  const unsigned block = window.index_in_slot(page) - at;  // index in the slot
+  std::array<Wanted, kReach> pages;
+  pages[at] = faulting;
+  auto look = [&](unsigned i) { return pages[i] = neighbour(context, window, slot, block + i); };
+  unsigned begin = at;
+  unsigned end = at + 1;
+  while (begin > 0 && look(begin - 1).wanted && continues(pages[begin - 1], pages[begin])) --begin;
+  while (end < kReach && continues(pages[end - 1], look(end))) ++end;
 
-  // Maps the faulting page with all that continues it, and other neighbours that are near. False if the host refused.
-  bool map() {
-    unsigned begin = at_;
-    unsigned end = at_ + 1;
-    if (pages_[at_].wanted) {
-      while (begin > 0 && look(begin - 1).wanted && continues(look(begin - 1), pages_[begin])) --begin;
-      while (end < kReach && continues(pages_[end - 1], look(end))) ++end;
-      if (!map_run(begin, end)) return false;
-    }
-    const unsigned near = at_ & ~(kGroup - 1);
-    return map_runs(near, std::min(begin, near + kGroup)) && map_runs(std::max(end, near), near + kGroup);
-  }
-
- private:
-  const Wanted& look(unsigned i) {
-    const std::uint64_t bit = std::uint64_t{1} << i;
-    if ((seen_ & bit) == 0) pages_[i] = neighbour(context_, window_, slot_, first_index_ + i);
-    seen_ |= bit;
-    return pages_[i];
-  }
-  bool map_runs(unsigned begin, unsigned end) {
-    while (begin < end) {
-      unsigned stop = begin + 1;
-      if (look(begin).wanted) {
-        while (stop < end && continues(pages_[stop - 1], look(stop))) ++stop;
-        if (!map_run(begin, stop)) return false;
-      }
-      begin = stop;
-    }
-    return true;
-  }
-  bool map_run(unsigned begin, unsigned end) {
-    const Wanted& first = pages_[begin];
-    const bool in_place =
-        std::all_of(&pages_[begin], &pages_[begin] + (end - begin), [](const Wanted& page) { return page.in_place; });
-    const std::uint32_t page = first_page_ + begin;
-    const bool ok = in_place
-                        ? window_.protect(context_, page, end - begin, first.writable)
-                        : window_.map(context_, {page, end - begin, first.frame, first.file_offset, first.writable});
-    if (!ok) return false;
-    for (unsigned i = begin; i < end; ++i) remember(window_, slot_, first_index_ + i, pages_[i].entry);
-    return true;
-  }
-
-  WindowContext& context_;
-  Window& window_;
-  Slot& slot_;
-  unsigned at_;  // of the faulting page in the block
-  std::uint32_t first_page_;
-  unsigned first_index_;
-  std::array<Wanted, kReach> pages_;
-  std::uint64_t seen_ = 0;
-};
+  const std::uint32_t first = page - at + begin;
+  const Wanted& run = pages[begin];
+  bool in_place = true;
+  for (unsigned i = begin; i < end; ++i) in_place = in_place && pages[i].in_place;
+  const bool ok = in_place ? window.protect(context, first, end - begin, run.writable)
+                           : window.map(context, {first, end - begin, run.frame, run.file_offset, run.writable});
+  if (!ok) return false;
+  for (unsigned i = begin; i < end; ++i) remember(window, slot, block + i, pages[i].entry);
+  return true;
+}
 
 // ---- large pages and paging off ------------------------------------------------------------------------
 
@@ -265,7 +220,7 @@ Entered enter(WindowContext& context, Window& window, Linear linear, const Walk&
     wanted.wanted = !wanted.in_place || (wanted.writable && !slot->is_writable(i));
     // It led elsewhere until now, and the new mapping takes its place.
     if (mapped && !wanted.in_place) window.announce_drop(context, page);
-    ok = Block(context, window, *slot, page, wanted).map();
+    ok = !wanted.wanted || fill_run(context, window, *slot, page, wanted);
   } else {
     ok = fill_runs(context, window, *slot, page, can_write);
   }
