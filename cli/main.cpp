@@ -15,6 +15,8 @@
 #include "cli/qemu_arguments.h"
 #include "cli/run_command.h"
 #include "cli/run_options.h"
+#include "cli/translate_command.h"
+#include "cli/translate_options.h"
 
 namespace ringshift::cli {
 namespace {
@@ -42,10 +44,14 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", version);
   app.require_subcommand(1);
 
-  RunText text;
+  RunText run_text;
   CLI::App* run_app = app.add_subcommand("run", "Boot a guest (by default the one that is built in)");
   run_app->set_version_flag("--version", version);
-  add_run_options(*run_app, text);
+  add_run_options(*run_app, run_text);
+  TranslateText translate_text;
+  CLI::App* translate_app = app.add_subcommand("translate", "Show guest instructions and the host code they become");
+  translate_app->set_version_flag("--version", version);
+  add_translate_options(*translate_app, translate_text);
   BenchText bench_text;
   const CLI::App* bench_app = add_bench_command(app, bench_text);
 
@@ -59,8 +65,13 @@ int main(int argc, char** argv) {
     return bad_usage(fmt::format("{} (see ringshift --help)", error.what()));
   }
 
+  if (translate_app->parsed()) {
+    const auto request = check_translate_options(translate_text);
+    if (const auto* error = std::get_if<std::string>(&request)) return bad_usage(*error);
+    return translate(std::get<TranslateRequest>(request));
+  }
   if (bench_app->parsed()) return bench(bench_text);
-  const auto options = check_run_options(text);
+  const auto options = check_run_options(run_text);
   if (const auto* error = std::get_if<std::string>(&options)) return bad_usage(*error);
   return run(std::get<RunOptions>(options));
 }

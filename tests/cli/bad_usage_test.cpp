@@ -81,6 +81,14 @@ const Row kRows[] = {
     {{"run", "-cpu", "host"}, "-cpu: there is one CPU model"},
     {{"run", "-machine", "q35"}, "-machine: there is one machine model"},
     {{"run", "-device", "e1000"}, "-device e1000: only isa-debug-exit is known"},
+    {{"translate"}, "needs one of --hex, --asm, --file"},
+    {{"translate", "--hex", "9"}, "--hex '9': not bytes"},
+    {{"translate", "--hex", ""}, "there is no code"},
+    {{"translate", "--hex", "90", "--mode", "64"}, "--mode '64': neither 16 nor 32"},
+    {{"translate", "--hex", "90", "--cpl", "4"}, "--cpl '4'"},
+    {{"translate", "--file", "/nonexistent"}, "'/nonexistent': No such file"},
+    {{"translate", "--file", "/dev/null"}, "has only 0 bytes"},
+    {{"translate", "--asm", "frobnicate eax"}, "--asm 'frobnicate eax': "},
 };
 
 TEST_P(BadUsage, IsRefused) { expect_refused(GetParam().arguments, GetParam().why); }

@@ -198,6 +198,26 @@ TEST(RunDefault, PassesTheVerifier) {
   EXPECT_THAT(outcome.out, HasSubstr(" 0 failed"));
 }
 
+TEST(Translate, PrintsAListing) {
+  const Outcome outcome = run({"translate", "--hex", "9c fa 9d"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("pushfd"));
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST(Translate, AssemblesItsInput) {
+  const Outcome outcome = run({"translate", "--asm", "again: add eax, [ebx]; jnz again"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("add eax, [ebx]"));
+}
+
+TEST(Translate, SaysWhereTheInstructionsEnd) {
+  const Outcome outcome = run({"translate", "--hex", "90 0f"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.out, HasSubstr("nop"));
+  EXPECT_EQ(outcome.err, "ringshift: the bytes from offset 1 are no instruction\n");
+}
+
 TEST(Help, IsOnStandardOutput) {
   for (const Arguments& arguments : {Arguments{"--help"}, {"-h"}, {"run", "--help"}, {"run", "-help"}}) {
     const Outcome outcome = run(arguments);
