@@ -8,7 +8,7 @@
 # The engine `qemu` runs the same files by qemu-system-i386, to check the test itself.
 #   RINGSHIFT   the program (default: build/ringshift)
 source "$(dirname "$0")/../../scripts/lib.sh"
-kernel=686 engine=translate workload=poweroff times=1 timeout=300
+kernel=686 engine=translate workload=poweroff times=1 timeout=600
 while (($#)); do
   case $1 in
     --kernel | --engine | --workload | --times | --timeout) declare "${1#--}=${2:?}"; shift 2 ;;
