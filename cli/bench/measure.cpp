@@ -7,6 +7,7 @@ namespace ringshift::cli {
 namespace {
 
 constexpr double kClockTolerance = 0.05;
+constexpr double kLateNs = 10e6;  // a line may wait as long for us
 constexpr double kMostUnits = 4e9;
 
 double median(std::vector<double> values) {
@@ -65,7 +66,8 @@ class RowRun {
       const auto found = sample(environment, to_units(units), unused, result_.cells[environment].error);
       if (!found) return 0;
       const double wanted = units * target / std::max(found->cpu, 1000.0);
-      if (units >= most || found->cpu > target / 8) return to_units(std::min(wanted, most));
+      // Half of it is enough to go by: the first units cost more, by translation or by the start of a script.
+      if (units >= most || found->cpu > target / 2) return to_units(std::min(wanted, most));
       units = std::min(most, std::clamp(wanted, units * 2, units * 16));
     }
   }
@@ -103,12 +105,13 @@ BenchResult measure_row(const BenchRow& row, BenchEnvironments& environments, co
 }
 
 std::optional<double> clock_error(const BenchCell& cell) {
-  if (cell.samples.empty()) return std::nullopt;
-  std::vector<double> ratios;
-  for (const BenchSample& sample : cell.samples) ratios.push_back(sample.own / sample.host);
-  const double error = median(std::move(ratios)) - 1;
-  if (std::abs(error) <= kClockTolerance) return std::nullopt;
-  return error;
+  std::optional<double> least;
+  for (const BenchSample& sample : cell.samples) {
+    const double error = sample.own / sample.host - 1;
+    if (std::abs(sample.own - sample.host) < kLateNs || std::abs(error) <= kClockTolerance) return std::nullopt;
+    if (!least || std::abs(error) < std::abs(*least)) least = error;
+  }
+  return least;
 }
 
 std::optional<double> unit_time(const BenchCell& cell, BenchClock clock) {

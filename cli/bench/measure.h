@@ -54,7 +54,7 @@ using BenchEnvironments = std::vector<std::unique_ptr<BenchEnvironment>>;
                                                     BenchClock clock);
 
 // By how much the clock of the environment was wrong, as a fraction: -0.1 is a clock that is too slow by 10%. Nothing
-// if that was within 5%, which is what this host's view of it is worth.
+// if it was within 5% or 10 ms in any sample: lines may reach this process late, but not always.
 [[nodiscard]] std::optional<double> clock_error(const BenchCell& cell);
 
 [[nodiscard]] std::optional<double> geometric_mean(const std::vector<double>& values);

@@ -161,8 +161,8 @@ std::string bench_text(const BenchReport& report) {
   text += fmt::format("{:<12}{:>11}", "", report.environments.front());
   for (std::size_t i = 1; i < report.environments.size(); ++i) text += fmt::format("{:>11}", report.environments[i]);
   if (environment_named(report, "translate")) {
-    if (environment_named(report, "interpret")) text += fmt::format("{:>11}", "int./trans.");
-    if (environment_named(report, "tcg")) text += fmt::format("{:>11}", "tcg/trans.");
+    if (environment_named(report, "interpret")) text += fmt::format("{:>11}", "int/trans");
+    if (environment_named(report, "tcg")) text += fmt::format("{:>11}", "tcg/trans");
     text += fmt::format("{:>8}", "limit");
   }
   text += '\n';

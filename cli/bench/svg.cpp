@@ -12,11 +12,10 @@ namespace {
 
 constexpr double kLeft = 130;
 constexpr double kPlotWidth = 620;
-constexpr double kRight = 230;
+constexpr double kRight = 260;
 constexpr double kTop = 70;
 constexpr double kLine = 20;
 constexpr double kGroupGap = 12;
-constexpr double kLeast = 0.5;
 
 constexpr std::array kColors{"#444444", "#0b6fb8", "#c0392b", "#7f8c3f"};
 
@@ -46,10 +45,14 @@ class Plot {
   explicit Plot(const BenchReport& report) : report_(report) {
     for (const BenchResult& result : report.results) {
       for (std::size_t i = 1; i < result.cells.size(); ++i) {
-        if (const auto ratio = ratio_to_native(result, i, report.plan.clock)) most_ = std::max(most_, *ratio);
+        if (const auto ratio = ratio_to_native(result, i, report.plan.clock)) {
+          most_ = std::max(most_, *ratio);
+          least_ = std::min(least_, *ratio);
+        }
       }
     }
     most_ = std::min(most_ * 1.15, 1e6);
+    least_ = std::max(least_ / 1.15, 1e-2);
   }
 
   std::string draw() {
@@ -80,7 +83,7 @@ class Plot {
 
  private:
   [[nodiscard]] double x_of(double ratio) const {
-    const double at = std::log(std::clamp(ratio, kLeast, most_) / kLeast) / std::log(most_ / kLeast);
+    const double at = std::log(std::clamp(ratio, least_, most_) / least_) / std::log(most_ / least_);
     return kLeft + at * kPlotWidth;
   }
 
@@ -98,10 +101,10 @@ class Plot {
 
   [[nodiscard]] std::string grid(double bottom) const {
     std::string svg;
-    for (double decade = 0.1; decade <= most_; decade *= 10) {
+    for (double decade = 0.01; decade <= most_; decade *= 10) {
       for (const int digit : {1, 2, 5}) {
         const double value = decade * digit;
-        if (value < kLeast * 0.999 || value > most_) continue;
+        if (value < least_ * 0.999 || value > most_) continue;
         const double x = x_of(value);
         const bool native = std::abs(value - 1) < 1e-9;
         svg += fmt::format("<path d=\"M{:.1f} {:.1f}V{:.1f}\" stroke=\"{}\" stroke-width=\"{}\"/>\n", x, kTop - 12,
@@ -133,7 +136,7 @@ class Plot {
   }
 
   const BenchReport& report_;
-  double most_ = 10;
+  double least_ = 0.5, most_ = 10;
 };
 
 }  // namespace
