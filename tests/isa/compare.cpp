@@ -102,8 +102,12 @@ std::string difference(const Case& c, const Outcome& expected, const Outcome& ac
   if (expected.after.eip != actual.after.eip) {
     text += fmt::format("  eip: host {:08x}, ours {:08x}\n", expected.after.eip, actual.after.eip);
   }
+  const bool at_end = expected.vector == vector::kBp &&
+                      expected.after.eip == c.before.eip + static_cast<std::uint32_t>(c.bytes.size()) + 1;
   for (unsigned i = 0; i < kSegCount; ++i) {
     if (expected.after.sel[i] == actual.after.sel[i]) continue;
+    // The kernel's IRET to the signal handler clears the RPL of null selectors.
+    if (!at_end && expected.after.sel[i] == 0 && actual.after.sel[i] < 4) continue;
     text += fmt::format("  {}: host {:04x}, ours {:04x}\n", kSegNames[i], expected.after.sel[i], actual.after.sel[i]);
   }
   std::uint32_t ignored = 0;

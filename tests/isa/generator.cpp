@@ -92,6 +92,8 @@ class Builder {
   void point_stack(std::uint32_t below, bool writable_only = false);
   std::uint32_t operand_bytes() const;
   std::uint64_t current(unsigned reg, unsigned width) const;
+  // 16 bits from the base of the code reach instructions, which are not the same on both sides.
+  void refuse_code_in_reach(Seg s) { refused_ |= insn_.address_size == 2 && base_of(s) == kCode; }
   void special();
   void special_branch();
   void special_far();
@@ -107,6 +109,7 @@ class Builder {
   GeneratorOptions options_;
   Case c_;
   Insn insn_;
+  bool refused_ = false;
   std::uint32_t target_ = 0;  // linear address of the memory operand
 };
 
@@ -177,7 +180,7 @@ std::uint32_t Builder::pick_linear(std::uint32_t size, bool low, bool writable_o
     case 6:
       return writable_only || low ? inside : kDataEnd - across;
     case 7:
-      return chance(2) ? static_cast<std::uint32_t>(rng_()) | 0x40000000U : 0U - across;
+      return chance(2) ? (static_cast<std::uint32_t>(rng_()) & 0x0FFFFFFFU) | 0x50000000U : 0U - across;
     default:
       return chance(4) ? inside : inside & ~15U;
   }
@@ -309,6 +312,8 @@ void Builder::point_memory_operand() {
   if (insn_.address_size == 2 && base == kCode) target_ = kCode + c_.slot * kSlotBytes;
   if (insn_.host_align != 0 && !chance(6)) target_ &= ~15U;
   solve_address(target_ - base);
+  // Whether an offset may wrap where the limit is 4 GiB is open; we refuse it only where that is free of cost.
+  refused_ |= base != 0 && target_ - base > 0U - size;
   if (chance(2)) return;
   if (size <= 8) {
     poke(target_, interesting(rng_) | std::uint64_t{interesting(rng_)} << 32, size);
@@ -410,6 +415,8 @@ void Builder::special_branch() {
       if (insn_.op == Op::call_indirect) point_stack(4);
       if (insn_.memory) {
         point_memory_operand();
+        // A target read from the read-only page is none of ours, and may lead into another slot's instruction.
+        refused_ |= insn_.width == 2 && base_of(Seg::cs) != 0 && target_ + 2 > kReadOnly && target_ < kDataEnd;
         poke(target_, target, insn_.width);
       } else {
         gpr(insn_.rm) = target;
@@ -511,6 +518,7 @@ void Builder::special_string() {
   const std::uint32_t mask = insn_.address_size == 2 ? 0xFFFFU : 0xFFFFFFFFU;
   const bool low = insn_.address_size == 2;
   const auto near = [&](Seg s) { return low && base_of(s) < kData - 0x1000; };
+  refuse_code_in_reach(insn_.segment);
   const std::uint32_t from = pick_linear(insn_.width, near(insn_.segment));
   std::uint32_t to = pick_linear(insn_.width, near(Seg::es));
   if (chance(4)) to = from + static_cast<std::uint32_t>(rng_() % 9) - 4;  // overlapping
@@ -610,6 +618,7 @@ void Builder::special() {
       gpr(kEbp) = pick_linear(4, false) - base_of(Seg::ss);
       break;
     case Op::xlat:
+      refuse_code_in_reach(insn_.segment);
       point(kEbx, insn_.segment,
             pick_linear(1, insn_.address_size == 2 && base_of(insn_.segment) < kData - 0x1000) - (gpr(kEax) & 0xFF));
       break;
@@ -629,6 +638,7 @@ void Builder::special() {
     case Op::btc:
       if (insn_.form == isa::Form::rm_reg && !chance(8)) {
         gpr(insn_.reg) = static_cast<std::uint32_t>(static_cast<std::int32_t>(rng_() % 512) - 256);
+        refuse_code_in_reach(insn_.segment);
       }
       break;
     default:
@@ -673,7 +683,7 @@ std::optional<Case> Builder::build() {
   if (form_.op == Op::invalid) c_.bytes.insert(c_.bytes.begin(), 0xF0);
   c_.uses_fx = insn_.form == isa::Form::host || isa::row(insn_.op).family == isa::Family::fp;
   if (c_.uses_fx) randomise_fx(rng_, c_.fx);
-  if (c_.bytes.size() > 15) return std::nullopt;
+  if (c_.bytes.size() > 15 || refused_) return std::nullopt;
   return std::move(c_);
 }
 

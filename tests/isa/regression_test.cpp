@@ -91,6 +91,14 @@ TEST_P(Regression, RepeatedPortInputIsRefusedEvenForACountOfZero) {
   agrees({0xF3, 0x6F});
 }
 
+// CLFLUSH was translated to nothing at all.
+TEST_P(Regression, ClflushFaultsLikeALoad) {
+  gpr(kEdi) = kDataEnd + 4;
+  agrees({0x0F, 0xAE, 0x3F});  // clflush [edi]
+  gpr(kEdi) = kData;
+  agrees({0x0F, 0xAE, 0x3F});
+}
+
 std::string name(const ::testing::TestParamInfo<EngineKind>& info) {
   return info.param == EngineKind::translate ? "translate" : "interpret";
 }

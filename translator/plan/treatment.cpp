@@ -220,9 +220,10 @@ Treatment treatment(const Insn& insn, const ModeKey& mode, const Options& option
     case Op::mov_from_seg:
     case Op::nop:
     case Op::pause:
-    case Op::prefetch:
     case Op::fence:
       return Treatment::expand;
+    case Op::prefetch:
+      return when(insn.opcode != 0xAE, Treatment::expand);  // CLFLUSH faults as a load does
     case Op::leave:
       return when(insn.stack_operand == 4, Treatment::expand);
     case Op::cli:
