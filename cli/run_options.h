@@ -35,19 +35,19 @@ struct SerialTarget {
 
 // What the command line says.
 struct RunText {
-  std::optional<std::string> kernel, initrd, append;
+  std::optional<std::string> kernel{}, initrd{}, append{};
   std::string memory = "256M";
   std::string serial = "stdio";
   std::string display = "none";
   std::string engine = "translate";
-  std::optional<std::string> timeout;
+  std::optional<std::string> timeout{};
   bool debug_exit = false;
-  std::string debug_exit_ports;  // "iobase=0x501,iosize=4", or nothing
+  std::string debug_exit_ports{};  // "iobase=0x501,iosize=4", or nothing
   bool stats = false, no_reboot = false, verify = false;
   // Part of the command, but not built yet.
   std::string cpus = "1";
-  std::vector<std::string> disks;
-  std::optional<std::string> cdrom, floppy, boot, firmware, gdb;
+  std::vector<std::string> disks{};
+  std::optional<std::string> cdrom{}, floppy{}, boot{}, firmware{}, gdb{};
 };
 
 // What it means.

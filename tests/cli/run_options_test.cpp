@@ -47,12 +47,9 @@ TEST(RunOptions, KnowEverySerialTarget) {
 }
 
 TEST(RunOptions, TakeFractionsOfASecond) {
-  RunText text;
-  text.timeout.emplace("0.25");
-  EXPECT_EQ(options_of(text).timeout_ns, 250'000'000U);
+  EXPECT_EQ(options_of({.timeout = "0.25"}).timeout_ns, 250'000'000U);
   for (const char* bad : {"", "0", "-1", "x", "1s", "nan", "inf", "1e300"}) {
-    text.timeout.emplace(bad);
-    EXPECT_EQ(error_of(text), "--timeout '" + std::string(bad) + "': not a positive number of seconds");
+    EXPECT_EQ(error_of({.timeout = bad}), "--timeout '" + std::string(bad) + "': not a positive number of seconds");
   }
 }
 
@@ -71,31 +68,20 @@ TEST(RunOptions, PlaceTheDebugExitPort) {
 }
 
 TEST(RunOptions, RefuseWhatIsNotBuilt) {
-  const auto error_with = [](auto change) {
-    RunText text;
-    change(text);
-    return error_of(text);
-  };
-  EXPECT_EQ(error_with([](RunText& t) { t.cpus = "2"; }),
-            "--cpus 2: only one virtual CPU is supported by this version");
-  EXPECT_EQ(error_with([](RunText& t) { t.display = "gtk"; }),
-            "--display gtk: only 'none' is supported by this version");
-  EXPECT_EQ(error_with([](RunText& t) { t.disks = {"d"}; }), "--disk: not supported by this version");
-  EXPECT_EQ(error_with([](RunText& t) { t.cdrom.emplace("c"); }), "--cdrom: not supported by this version");
-  EXPECT_EQ(error_with([](RunText& t) { t.floppy.emplace("f"); }), "--floppy: not supported by this version");
-  EXPECT_EQ(error_with([](RunText& t) { t.boot.emplace("disk"); }), "--boot: not supported by this version");
-  EXPECT_EQ(error_with([](RunText& t) { t.firmware.emplace("f"); }), "--firmware: not supported by this version");
-  EXPECT_EQ(error_with([](RunText& t) { t.gdb.emplace("1"); }), "--gdb: not supported by this version");
+  EXPECT_EQ(error_of({.cpus = "2"}), "--cpus 2: only one virtual CPU is supported by this version");
+  EXPECT_EQ(error_of({.display = "gtk"}), "--display gtk: only 'none' is supported by this version");
+  EXPECT_EQ(error_of({.disks = {"d"}}), "--disk: not supported by this version");
+  EXPECT_EQ(error_of({.cdrom = "c"}), "--cdrom: not supported by this version");
+  EXPECT_EQ(error_of({.floppy = "f"}), "--floppy: not supported by this version");
+  EXPECT_EQ(error_of({.boot = "disk"}), "--boot: not supported by this version");
+  EXPECT_EQ(error_of({.firmware = "f"}), "--firmware: not supported by this version");
+  EXPECT_EQ(error_of({.gdb = "1"}), "--gdb: not supported by this version");
 }
 
 TEST(RunOptions, RefuseWhatContradictsItself) {
-  RunText text;
-  text.initrd.emplace("i");
-  EXPECT_EQ(error_of(text), "--initrd without --kernel: nothing would read it");
-  text = {};
-  text.verify = true;
-  text.engine = "interpret";
-  EXPECT_EQ(error_of(text), "--verify with --engine interpret: there is no translated code to check");
+  EXPECT_EQ(error_of({.initrd = "i"}), "--initrd without --kernel: nothing would read it");
+  EXPECT_EQ(error_of({.engine = "interpret", .verify = true}),
+            "--verify with --engine interpret: there is no translated code to check");
 }
 
 }  // namespace
