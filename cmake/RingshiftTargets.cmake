@@ -32,3 +32,13 @@ function(ringshift_test name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} ringshift_options GTest::gtest_main GTest::gmock)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
 endfunction()
+
+# ringshift_general_registers(TARGET SOURCES...): code that runs while a guest's x87 and SSE state is in the host's
+# registers; tests/style checks the objects. Optimised always, because an unoptimised copy is a call of memcpy.
+function(ringshift_general_registers target)
+  set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "-mgeneral-regs-only;-O2")
+  list(TRANSFORM ARGN REPLACE "[.]" "[.]" OUTPUT_VARIABLE patterns)
+  list(JOIN patterns "|" pattern)
+  set_property(GLOBAL APPEND PROPERTY RINGSHIFT_GENERAL_REGISTERS
+    "$<FILTER:$<TARGET_OBJECTS:${target}>,INCLUDE,/(${pattern})[.]o$>")
+endfunction()

@@ -1,8 +1,8 @@
 // Brief callouts: ring crossings and segment loads, executed by the runtime while x87 and SSE state stay in the
 // host's registers, and continued in translated code without the dispatcher.
 //
-// This file and all that it calls is compiled for general registers only; tests/style holds the list of
-// what may be called. What would need more (a software TLB miss, a device, a task switch) refuses while the
+// This file and all that it calls is compiled for general registers only, which scripts/style/general_registers
+// checks. What would need more (a software TLB miss, a device, a task switch) refuses while the
 // MMU is frozen, having changed nothing, and the instruction is then an ordinary callout.
 #include <immintrin.h>
 
