@@ -39,7 +39,7 @@ require_packages() {
 build() {
   local preset=$1 folder=$2
   shift 2
-  [[ -f $folder/build.ninja ]] || cmake --preset "$preset" >&2
+  [[ -f $folder/build.ninja ]] || cmake --preset "$preset" >/dev/null
   local quiet=()
   [[ -t 2 ]] || quiet=(--quiet) # a terminal shows progress in one line
   ninja -C "$folder" "${quiet[@]}" "$@" >&2
