@@ -22,7 +22,7 @@ require_packages() {
   for name in "$@"; do [[ ${have[$name]:-} ]] || missing+=("$name"); done
   ((${#missing[@]})) || return 0
   if [[ $(id -u) != 0 ]]; then
-    printf 'These Debian packages are missing. As root, run:\n\n  apt-get install -y --no-install-recommends %s\n\n' \
+    printf 'These Debian packages are missing. As root, run:\n\n  apt-get update && apt-get install -y --no-install-recommends %s\n\n' \
       "${missing[*]}" >&2
     exit 2
   fi
