@@ -146,6 +146,51 @@ TEST(PageFault, APageThatTheKernelDidNotMapStaysOut) {
   EXPECT_EQ(lab.mmu.windows()->stats().prefills, 0U);
 }
 
+// ---- changing the view without the dispatcher ------------------------------------------------------------
+
+class Reactivate : public ::testing::Test, public MmuLab {
+ protected:
+  Reactivate() : tables(*this) {
+    tables.map(kAt, 0x300000 | kAll);
+    set(tables.paging(), kUser);
+    fill(kAt, R);
+    user_id = mmu.windows()->current_id();
+    activate(kSupervisor);
+  }
+  bool to_user() { return mmu.windows()->reactivate(kUser, window); }
+  TwoLevel tables;
+  std::uint32_t user_id = 0;
+  ActiveWindow window;
+};
+
+TEST_F(Reactivate, GivesTheWindowOfTheOtherView) {
+  EXPECT_TRUE(to_user());
+  EXPECT_EQ(window.id, user_id);
+  EXPECT_EQ(window.base, mmu.windows()->base());
+  EXPECT_EQ(rights(kAt), kReadWrite);
+}
+
+TEST_F(Reactivate, RefusesAViewThatWasNotUsedYet) {
+  EXPECT_FALSE(mmu.windows()->reactivate(kNoWp, window));
+  EXPECT_NE(mmu.windows()->current_id(), user_id) << "nothing has changed";
+}
+
+TEST_F(Reactivate, RefusesWhereSomethingMustBeCompared) {
+  mmu.invlpg(kAt);
+  EXPECT_FALSE(to_user());
+  activate(kUser);
+  activate(kSupervisor);
+  EXPECT_TRUE(to_user());
+  mmu.load_cr3(tables.paging().cr3, tables.paging().pdpte);
+  EXPECT_FALSE(to_user());
+}
+
+TEST_F(Reactivate, RefusesAfterAPageFaultOfTheUser) {
+  std::uint32_t error = 0;
+  EXPECT_EQ(mmu.translate(kAt + 0x1000, R, true, error), nullptr);
+  EXPECT_FALSE(to_user());
+}
+
 // ---- control registers -------------------------------------------------------------------------------
 
 TEST(ControlRegisters, TogglingPgeFlushesGlobalPages) {
