@@ -12,7 +12,7 @@ namespace ringshift::test {
 namespace {
 
 constexpr std::uint8_t kHlt = 0xF4;
-constexpr std::uint32_t kTableBytes = 0x4000;  // null page, GDT, IDT, TSS: zeros, not HLTs
+constexpr std::uint32_t kTableBytes = 0x3000;  // GDT, IDT, TSS: zeros, not HLTs
 constexpr std::uint32_t kZeroedData = 0x1000;
 constexpr std::uint16_t kAccessedData = attr::kData | segment::kAccessed;
 constexpr std::uint32_t kDr6Bs = 1U << 14;
@@ -91,7 +91,7 @@ void SystemLab::reset(unsigned cpl) {
   state_.fx[25] = 0x1F;
   wrote(0, kRam);
   std::fill_n(memory_.data(), kRam, kHlt);
-  std::fill_n(memory_.data(), kTableBytes, std::uint8_t{0});
+  std::fill_n(memory_.data() + kGdt, kTableBytes, std::uint8_t{0});
   std::fill_n(memory_.data() + kData, kZeroedData, std::uint8_t{0});
   build_tables();
   state_.gdtr = {kGdt, kGdtEntries * 8 - 1};
@@ -100,6 +100,7 @@ void SystemLab::reset(unsigned cpl) {
   state_.ldtr = SegmentRegister{};
   state_.set_eflags(eflags::kFixed);
   set_cpl(cpl);
+  platform_.interrupt.reset();
   update_paging(*cpu_);
 }
 
@@ -151,7 +152,7 @@ void SystemLab::wrote(std::uint32_t address, std::uint32_t size) {
   }
 }
 
-void SystemLab::place(std::uint32_t address, std::span<const std::uint8_t> bytes) {
+void SystemLab::place(std::uint32_t address, const Bytes& bytes) {
   wrote(address, static_cast<std::uint32_t>(bytes.size()));
   std::copy(bytes.begin(), bytes.end(), memory_.data() + address);
 }
@@ -267,11 +268,10 @@ SystemLab::Outcome SystemLab::outcome_here() const {
   return outcome;
 }
 
-SystemLab::Outcome SystemLab::execute(std::span<const std::uint8_t> bytes) {
+SystemLab::Outcome SystemLab::execute(const Bytes& bytes) {
   const std::uint32_t at = state_.segment(Seg::cs).base + state_.eip;
-  constexpr std::array<std::uint8_t, 16> kFiller{kHlt, kHlt, kHlt, kHlt, kHlt, kHlt, kHlt, kHlt,
-                                                 kHlt, kHlt, kHlt, kHlt, kHlt, kHlt, kHlt, kHlt};
-  place(at + static_cast<std::uint32_t>(bytes.size()), kFiller);
+  const Bytes filler(16, kHlt);
+  place(at + static_cast<std::uint32_t>(bytes.size()), filler);
   place(at, bytes);
   return step();
 }
@@ -334,19 +334,19 @@ bool SystemLab::undo_filler_fault() {
   return true;
 }
 
-testing::AssertionResult SystemLab::completes(Bytes bytes) {
+testing::AssertionResult SystemLab::completes(const Bytes& bytes) {
   const std::uint32_t behind = state_.eip + static_cast<std::uint32_t>(bytes.size());
   const Outcome outcome = execute(bytes);
   if (!outcome) return testing::AssertionFailure() << describe(outcome);
   return state_.eip == behind ? testing::AssertionSuccess() : no("eip", state_.eip, behind);
 }
 
-testing::AssertionResult SystemLab::transfers(Bytes bytes) {
+testing::AssertionResult SystemLab::transfers(const Bytes& bytes) {
   const Outcome outcome = execute(bytes);
   return outcome ? testing::AssertionSuccess() : testing::AssertionFailure() << describe(outcome);
 }
 
-testing::AssertionResult SystemLab::faults(Bytes bytes, unsigned vec, std::optional<std::uint32_t> error) {
+testing::AssertionResult SystemLab::faults(const Bytes& bytes, unsigned vec, std::optional<std::uint32_t> error) {
   const Registers before = registers();
   const Outcome outcome = execute(bytes);
   const testing::AssertionResult result = check_fault(before, outcome, vec, error);

@@ -16,10 +16,8 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <initializer_list>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,7 +40,15 @@ inline const auto kEngines =
 [[nodiscard]] std::string engine_name(const testing::TestParamInfo<EngineConfig>& info);
 
 using SystemTest = testing::TestWithParam<EngineConfig>;
-using Bytes = std::initializer_list<std::uint8_t>;
+using Bytes = std::vector<std::uint8_t>;
+
+// Far pointers in instructions: jmp or call sel:offset (EA, 9A), with a 32-bit offset.
+[[nodiscard]] inline Bytes far_insn(std::uint8_t opcode, std::uint16_t sel, std::uint32_t offset) {
+  Bytes bytes{opcode};
+  for (unsigned i = 0; i < 4; ++i) bytes.push_back(static_cast<std::uint8_t>(offset >> (8 * i)));
+  for (unsigned i = 0; i < 2; ++i) bytes.push_back(static_cast<std::uint8_t>(sel >> (8 * i)));
+  return bytes;
+}
 
 // Descriptor attributes, as bytes 5 and 6 of a descriptor.
 namespace attr {
@@ -166,8 +172,7 @@ class SystemLab {
     wrote(address, sizeof(T));
     std::memcpy(memory_.data() + address, &value, sizeof(T));
   }
-  void place(std::uint32_t address, std::span<const std::uint8_t> bytes);
-  void place(std::uint32_t address, Bytes bytes) { place(address, std::span(bytes.begin(), bytes.size())); }
+  void place(std::uint32_t address, const Bytes& bytes);
 
   // `attributes` as in SegmentRegister; the limit in units of the granularity bit.
   void set_descriptor(std::uint16_t selector, std::uint32_t base, std::uint32_t limit, std::uint16_t attributes);
@@ -213,18 +218,17 @@ class SystemLab {
     explicit operator bool() const { return !shutdown && !halted && !handler; }
   };
   // Places `bytes` at cs:eip (linear address = physical address) and executes this one instruction.
-  Outcome execute(std::span<const std::uint8_t> bytes);
-  Outcome execute(Bytes bytes) { return execute(std::span(bytes.begin(), bytes.size())); }
+  Outcome execute(const Bytes& bytes);
   // Executes the instruction at cs:eip.
   Outcome step();
 
   // The instruction ends without an exception, and eip is behind it (completes), or anywhere (transfers).
-  testing::AssertionResult completes(Bytes bytes);
-  testing::AssertionResult transfers(Bytes bytes);
+  testing::AssertionResult completes(const Bytes& bytes);
+  testing::AssertionResult transfers(const Bytes& bytes);
   // The instruction raises `vec`: the handler finds the state of before on its stack, EFLAGS.RF as faults push it, and
   // the error code, if any; no other register has changed. The lab is then put back to before the instruction.
-  testing::AssertionResult faults(Bytes bytes, unsigned vec, std::optional<std::uint32_t> error);
-  testing::AssertionResult faults(Bytes bytes, unsigned vec) { return faults(bytes, vec, std::nullopt); }
+  testing::AssertionResult faults(const Bytes& bytes, unsigned vec, std::optional<std::uint32_t> error);
+  testing::AssertionResult faults(const Bytes& bytes, unsigned vec) { return faults(bytes, vec, std::nullopt); }
 
   // Runs until the guest halts for good or shuts down, whatever the ring; a HLT in rings 1 to 3 faults, of course.
   engine::StopReason run();

@@ -9,9 +9,9 @@ namespace {
 class SystemRegisters : public SystemTest {};
 INSTANTIATE_TEST_SUITE_P(Engines, SystemRegisters, kEngines, engine_name);
 
-constexpr Bytes kMovToCr0 = {0x0F, 0x22, 0xC0}, kMovFromCr0 = {0x0F, 0x20, 0xC0}, kMovToCr4 = {0x0F, 0x22, 0xE0},
-                kRdmsr = {0x0F, 0x32}, kWrmsr = {0x0F, 0x30}, kRdtsc = {0x0F, 0x31}, kRdpmc = {0x0F, 0x33},
-                kCpuid = {0x0F, 0xA2};
+const Bytes kMovToCr0 = {0x0F, 0x22, 0xC0}, kMovFromCr0 = {0x0F, 0x20, 0xC0}, kMovToCr4 = {0x0F, 0x22, 0xE0},
+            kRdmsr = {0x0F, 0x32}, kWrmsr = {0x0F, 0x30}, kRdtsc = {0x0F, 0x31}, kRdpmc = {0x0F, 0x33},
+            kCpuid = {0x0F, 0xA2};
 
 // ---- CR0 -----------------------------------------------------------------------------------------
 
@@ -182,7 +182,7 @@ TEST_P(SystemRegisters, TsAndEmStopFloatingPoint) {
   for (const auto& row : kRows) {
     SCOPED_TRACE(testing::Message() << std::hex << row.cr0);
     lab.state().cr0 = cr0::kPe | cr0::kEt | cr0::kNe | row.cr0;
-    const auto expect = [&](Bytes bytes, int vec) {
+    const auto expect = [&](const Bytes& bytes, int vec) {
       return vec < 0 ? lab.completes(bytes) : lab.faults(bytes, static_cast<unsigned>(vec));
     };
     EXPECT_TRUE(expect({0xD9, 0xE8}, row.x87));        // fld1
@@ -257,6 +257,7 @@ TEST_P(SystemRegisters, MsrsCheckWhatIsWritten) {
       {"EFER.LME", 0xC0000080, 0x100, false},
       {"EFER.SCE", 0xC0000080, 0x1, false},
       {"the platform's id is read-only", 0x17, 0, false},
+      {"TSC_ADJUST", 0x3B, 0x123456789, true},
       {"an APIC is not there", 0x1B, 0xFEE00900, false},
   };
   SystemLab lab(GetParam());
@@ -317,7 +318,7 @@ TEST_P(SystemRegisters, CpuidTellsTheTruthAboutInstructions) {
     lab.cpu().model = model;
     lab.reset(0);
     const std::uint32_t edx = features_edx(lab);
-    const auto exists = [&](Bytes bytes) {
+    const auto exists = [&](const Bytes& bytes) {
       const Registers before = lab.registers();
       const auto outcome = lab.execute(bytes);
       lab.restore(before);
@@ -346,10 +347,12 @@ TEST_P(SystemRegisters, CpuidBeyondTheLastLeafAnswersForTheLastBasicOne) {
   ASSERT_TRUE(lab.completes(kCpuid));
   const std::uint32_t last = lab.gpr(kEax);
   lab.gpr(kEax) = last;
+  lab.gpr(kEcx) = 0;
   ASSERT_TRUE(lab.completes(kCpuid));
   const auto expected = lab.state().gpr;
   for (const std::uint32_t leaf : {last + 1, 0x3FFFFFFFU, 0x80000009U, 0xFFFFFFFFU}) {
     lab.gpr(kEax) = leaf;
+    lab.gpr(kEcx) = 0;
     ASSERT_TRUE(lab.completes(kCpuid));
     EXPECT_EQ(lab.state().gpr, expected) << std::hex << leaf;
   }
