@@ -91,6 +91,7 @@ class RowRun {
 std::optional<double> unit_time(const std::vector<BenchSample>& samples, BenchClock clock, bool own_clock) {
   if (samples.empty()) return std::nullopt;
   std::vector<double> times;
+  times.reserve(samples.size());
   for (const BenchSample& sample : samples) {
     times.push_back((clock == BenchClock::cpu ? sample.cpu : own_clock ? sample.own : sample.host) / sample.units);
   }

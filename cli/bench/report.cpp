@@ -89,7 +89,23 @@ void add_means(std::string& text, const BenchReport& report, const BenchGroup& g
   text += '\n';
 }
 
+// Whether this host often had other things to do while its own rows ran.
+bool was_busy(const BenchReport& report) {
+  constexpr double kLeastShare = 0.95;
+  std::ptrdiff_t disturbed = 0;
+  std::ptrdiff_t samples = 0;
+  for (const BenchResult& result : report.results) {
+    const auto& native = result.cells.front().samples;
+    samples += std::ssize(native);
+    disturbed += std::ranges::count_if(native, [](const auto& one) { return one.cpu < kLeastShare * one.own; });
+  }
+  return disturbed * 4 > samples;
+}
+
 void add_notes(std::string& text, const BenchReport& report) {
+  if (report.plan.clock == BenchClock::wall && was_busy(report)) {
+    text += "this host was busy: --clock cpu measures better then\n";
+  }
   for (const BenchResult& result : report.results) {
     for (std::size_t i = 0; i < result.cells.size(); ++i) {
       const BenchCell& cell = result.cells[i];

@@ -101,9 +101,9 @@ class Plot {
 
   [[nodiscard]] std::string grid(double bottom) const {
     std::string svg;
-    for (double decade = 0.01; decade <= most_; decade *= 10) {
+    for (int decade = -2; decade <= 6; ++decade) {
       for (const int digit : {1, 2, 5}) {
-        const double value = decade * digit;
+        const double value = std::pow(10, decade) * digit;
         if (value < least_ * 0.999 || value > most_) continue;
         const double x = x_of(value);
         const bool native = std::abs(value - 1) < 1e-9;

@@ -76,6 +76,13 @@ TEST(BenchText, SaysWhatFailed) {
   EXPECT_THAT(bench_text(report), HasSubstr("hash in tcg: took too long"));
 }
 
+TEST(BenchText, SaysThatThisHostWasBusy) {
+  auto report = report_of("hash", {100, 110, 3000, 400});
+  EXPECT_THAT(bench_text(report), Not(HasSubstr("busy")));
+  report.results[0].cells[0].samples[0].cpu = 50;
+  EXPECT_THAT(bench_text(report), HasSubstr("busy"));
+}
+
 TEST(BenchJson, CanBeRead) {
   const auto json = nlohmann::json::parse(bench_json(report_of("hash", {100, 110, 3000, 400})));
   EXPECT_EQ(json["rows"][0]["name"], "hash");
