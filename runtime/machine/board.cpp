@@ -13,6 +13,7 @@ namespace ringshift::machine {
 namespace {
 
 constexpr std::size_t kFlushAt = 1024;
+constexpr std::uint32_t kVirtualTscKilohertz = 1'000'000;
 // What the guest's real-time clock shows at the start of a run in virtual time: 2025-01-01, 00:00.
 constexpr std::int64_t kVirtualEpoch = 1'735'689'600;
 
@@ -31,12 +32,14 @@ std::variant<std::unique_ptr<Board>, std::string> Board::create(const MachineCon
   std::unique_ptr<Board> board(new Board(config, clock, std::move(log), std::move(std::get<mmu::GuestMemory>(memory))));
   if (auto error = board->make_cpu()) return std::move(*error);
   if (auto error = board->load_images()) return std::move(*error);
+  board->cpu_->tsc_kilohertz = config.virtual_time ? kVirtualTscKilohertz : board->tsc_meter_.kilohertz();
   return board;
 }
 
 Board::Board(const MachineConfig& config, const devices::Clock& clock, Log log, mmu::GuestMemory memory)
     : config_(config),
       clock_(clock),
+      tsc_meter_(clock),
       log_(std::move(log)),
       layout_(config.memory_bytes),
       memory_(std::move(memory)),
@@ -187,7 +190,7 @@ std::uint8_t Board::interrupt_acknowledge() {
 }
 
 std::uint64_t Board::tsc() {
-  // A nominal 1 GHz in virtual time; else the host's, which translated code also reads by itself.
+  // kVirtualTscKilohertz in virtual time; else the host's, which translated code also reads by itself.
   return config_.virtual_time ? clock_.now_ns() : __rdtsc();
 }
 

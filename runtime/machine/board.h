@@ -30,6 +30,7 @@
 #include "devices/uart.h"
 #include "mmu/mmu.h"
 #include "runtime/machine/machine.h"
+#include "runtime/machine/tsc_meter.h"
 #include "runtime/semantics/cpu.h"
 
 namespace ringshift::machine {
@@ -91,6 +92,7 @@ class Board final : public Platform {
 
   const MachineConfig& config_;
   const devices::Clock& clock_;
+  TscMeter tsc_meter_;
   Log log_;
   std::set<std::string> reported_;
   MemoryLayout layout_;

@@ -64,6 +64,8 @@ class Cpu {
   mmu::Mmu& mmu;
   Platform& platform;
   CpuModel model = CpuModel::core2;
+  // Of Platform::tsc(), for CPUID; 0: not known.
+  std::uint32_t tsc_kilohertz = 0;
   std::shared_ptr<HostThunks> thunks;  // stubs for instructions the host executes; made when first needed
   GuestFault fault;                    // valid when a handler returned Flow::fault or a MemResult is empty
   // Set by an instruction that began with EFLAGS.TF set and that no single-step trap follows (INT n, MOV

@@ -53,7 +53,7 @@ constexpr std::array<Model, 4> kModels{{
     {1, 0x00000480, feature::kFpu, 0, 0, 0, {}, {}},
     {1, 0x00000543, kPentiumEdx, 0, 0, 0, {}, {}},
     {2, 0x00000686, kPentium3Edx, 0, 0, 0, {0x03020101, 0, 0, 0x0C040843}, {}},
-    {7,
+    {0x16,
      0x000106CA,
      kCore2Edx,
      kCore2Ecx,
@@ -98,7 +98,21 @@ Registers features(const Model& m) {
   return r;
 }
 
-Registers basic(const Model& m, std::uint32_t leaf, std::uint32_t subleaf) {
+// Leaf 15h: the TSC makes EBX ticks for each EAX ticks of a crystal of ECX Hz. An operating system that gets it need
+// not compare the TSC with timers, which takes time and goes wrong on a busy host.
+Registers tsc_ratio(std::uint32_t kilohertz) {
+  constexpr std::uint32_t kCrystalKilohertz = 100;
+  if (kilohertz == 0) return {};
+  return {kCrystalKilohertz, kilohertz, kCrystalKilohertz * 1000, 0};
+}
+
+// Leaf 16h: base, maximum and bus frequency in MHz.
+Registers frequencies(std::uint32_t kilohertz) {
+  const std::uint32_t megahertz = (kilohertz / 1000 + (kilohertz % 1000 >= 500 ? 1 : 0)) & 0xFFFF;
+  return {megahertz, megahertz, megahertz != 0 ? 100U : 0, 0};
+}
+
+Registers basic(const Model& m, std::uint32_t leaf, std::uint32_t subleaf, std::uint32_t tsc_kilohertz) {
   switch (leaf) {
     case 0:
       return {m.max_leaf, characters(kVendor, 0), characters(kVendor, 8), characters(kVendor, 4)};
@@ -109,6 +123,10 @@ Registers basic(const Model& m, std::uint32_t leaf, std::uint32_t subleaf) {
     case 7:
       // With it, operating systems trust the invariant TSC without comparing it with slower clocks.
       return {0, subleaf == 0 ? kTscAdjust : 0, 0, 0};
+    case 0x15:
+      return tsc_ratio(tsc_kilohertz);
+    case 0x16:
+      return frequencies(tsc_kilohertz);
     default:
       return {};
   }
@@ -136,14 +154,14 @@ Registers extended(const Model& m, std::uint32_t leaf) {
   }
 }
 
-Registers query(const Model& m, std::uint32_t leaf, std::uint32_t subleaf) {
+Registers query(const Model& m, std::uint32_t leaf, std::uint32_t subleaf, std::uint32_t tsc_kilohertz) {
   if (leaf == kHypervisorBase && m.ecx != 0) {
     return {kHypervisorBase, characters(kHypervisorVendor, 0), characters(kHypervisorVendor, 4),
             characters(kHypervisorVendor, 8)};
   }
   if (leaf >= kExtendedBase && leaf <= m.max_extended) return extended(m, leaf);
   // Beyond the last leaf silicon answers as for its highest basic one.
-  return basic(m, std::min(leaf, m.max_leaf), subleaf);
+  return basic(m, std::min(leaf, m.max_leaf), subleaf, tsc_kilohertz);
 }
 
 }  // namespace
@@ -154,7 +172,7 @@ bool has_no_execute(CpuModel model) { return (model_of(model).extended_edx & kNo
 
 Flow execute_cpuid(Cpu& cpu, const isa::Insn& /*insn*/) {
   CpuState& s = cpu.state;
-  const Registers r = query(model_of(cpu.model), s.gpr[kEax], s.gpr[kEcx]);
+  const Registers r = query(model_of(cpu.model), s.gpr[kEax], s.gpr[kEcx], cpu.tsc_kilohertz);
   s.gpr[kEax] = r.eax;
   s.gpr[kEbx] = r.ebx;
   s.gpr[kEcx] = r.ecx;
