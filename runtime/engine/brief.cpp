@@ -34,7 +34,7 @@ Flow execute(Cpu& cpu, const isa::Insn& insn) {
 
 // Whether the dispatcher has something to do before the next instruction.
 bool dispatcher_wanted(const CpuState& state) {
-  if (state.interrupt_shadow != 0 || (state.system_flags & eflags::kRf) != 0) return true;
+  if (state.interrupt_shadow != 0) return true;
   return (state.pending & kInterruptWaiting) != 0 && state.interrupt_flag != 0;
 }
 
@@ -64,6 +64,7 @@ abi::Exit TranslateEngine::run_brief(std::uint32_t number) {
 bool TranslateEngine::follow_mode() {
   CpuState& state = cpu_.state;
   if (!translator::translatable(state)) return false;
+  state.system_flags &= ~eflags::kRf;  // as TranslateEngine::step does
   const std::uint32_t mode = mode_index_[translator::mode_key(state).packed()];
   if (mode == mode_) return true;  // so is the view
   mmu::ActiveWindow window;

@@ -139,9 +139,14 @@ void TranslateEngine::select_mode() {
 
 TranslateEngine::Step TranslateEngine::step() {
   CpuState& state = cpu_.state;
-  // The shadow ends, and RF is cleared, with the next instruction.
-  if (state.interrupt_shadow != 0 || (state.system_flags & eflags::kRf) != 0) return interpret(1);
+  if (state.interrupt_shadow != 0) return interpret(1);  // it ends with the next instruction
   if (!translator::translatable(state)) return interpret(options_.deterministic ? 1 : kInterpretedBurst);
+  if ((state.system_flags & eflags::kRf) != 0) {
+    // Exactly, RF ends with the next instruction. Without a breakpoint (translatable() sees to that) it can only be
+    // seen in the image of an interrupt before that, and each return from a page fault sets it.
+    if (options_.deterministic) return interpret(1);
+    state.system_flags &= ~eflags::kRf;
+  }
   select_mode();
   const std::uint32_t eip = state.eip;
   const std::uint32_t offset = table_->get(eip);
