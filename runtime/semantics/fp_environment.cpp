@@ -7,6 +7,7 @@
 #include <array>
 #include <cstring>
 
+#include "runtime/semantics/cpu_memory.h"
 #include "runtime/semantics/fp_checks.h"
 #include "runtime/semantics/fp_state.h"
 #include "runtime/semantics/fp_thunk.h"
@@ -87,11 +88,19 @@ Environment load_environment(const isa::Insn& insn, const std::uint8_t* from) {
 
 Flow no_memory(Cpu& cpu) { return fp::unavailable(cpu, "no executable memory for host instructions"); }
 
+// EFLAGS.AC: aligned to the words that it is made of (SDM vol. 3, table 6-7).
+bool misaligned(const Cpu& cpu, const isa::Insn& insn, std::uint32_t offset) {
+  const std::uint32_t linear = cpu.state.segment(insn.segment).base + offset;
+  return (linear & (insn.width - 1U)) != 0 && alignment_checked(cpu.state);
+}
+
 // FNSTENV (then all exceptions are masked) or FNSAVE (then FNINIT).
 Flow store_state(Cpu& cpu, const isa::Insn& insn, bool with_registers) {
   const std::uint32_t offset = cpu.effective_address(insn);
   const std::uint32_t environment = environment_size(insn);
   const std::uint32_t size = environment + (with_registers ? kRegisterBytes : 0);
+  if (!cpu.linear(insn.segment, offset, size, mmu::Access::write)) return Flow::fault;
+  if (misaligned(cpu, insn, offset)) return cpu.raise(vector::kAc, 0);
   if (!cpu.probe_write(insn.segment, offset, size)) return Flow::fault;
 
   // The state changes only once the image is in guest memory.
@@ -120,8 +129,11 @@ Flow store_state(Cpu& cpu, const isa::Insn& insn, bool with_registers) {
 Flow load_state(Cpu& cpu, const isa::Insn& insn, bool with_registers) {
   const std::uint32_t environment = environment_size(insn);
   const std::uint32_t size = environment + (with_registers ? kRegisterBytes : 0);
+  const std::uint32_t offset = cpu.effective_address(insn);
+  if (!cpu.linear(insn.segment, offset, size, mmu::Access::read)) return Flow::fault;
+  if (misaligned(cpu, insn, offset)) return cpu.raise(vector::kAc, 0);
   Bounce image;
-  if (!cpu.read_bytes(insn.segment, cpu.effective_address(insn), image.bytes.data(), size)) return Flow::fault;
+  if (!cpu.read_bytes(insn.segment, offset, image.bytes.data(), size)) return Flow::fault;
   const Environment e = load_environment(insn, image.bytes.data());
   Bounce host;
   put32(host.bytes.data(), 0, e.control);
@@ -199,8 +211,8 @@ Flow execute_fxrstor(Cpu& cpu, const isa::Insn& insn) {
   return fp::run_on_fp_state(cpu, {0x90}, nullptr) ? Flow::next : no_memory(cpu);
 }
 
-// MASKMOVQ and MASKMOVDQU: bytes whose mask byte has its sign bit set, to ds:[edi]. Which bytes of a
-// masked-out page fault is left open by the SDM: here none does.
+// MASKMOVQ and MASKMOVDQU: bytes whose mask byte has its sign bit set, to ds:[edi]. Whether a byte that is masked out
+// may fault is left open by the SDM; in silicon all do.
 Flow execute_masked_store(Cpu& cpu, const isa::Insn& insn) {
   const fp::Traits traits = fp::traits(insn);
   const Flow checked = fp::check(cpu, traits);
@@ -212,14 +224,14 @@ Flow execute_masked_store(Cpu& cpu, const isa::Insn& insn) {
   const unsigned size = mmx ? 8 : 16;
   const std::size_t source = mmx ? fp::physical_register_offset(state, reg) : fp::xmm_offset(reg);
   const std::size_t mask = mmx ? fp::physical_register_offset(state, rm) : fp::xmm_offset(rm);
-  const std::uint32_t wrap = insn.address_size == 2 ? 0xFFFFU : 0xFFFFFFFFU;
-  const auto selected = [&](unsigned i) { return (state.fx[mask + i] & 0x80U) != 0; };
-  const auto place = [&](unsigned i) { return (state.gpr[kEdi] + i) & wrap; };
+  const std::uint32_t to = state.gpr[kEdi] & (insn.address_size == 2 ? 0xFFFFU : 0xFFFFFFFFU);
+  const auto linear = cpu.linear(insn.segment, to, size, mmu::Access::write);
+  if (!linear) return Flow::fault;
+  if ((*linear & 7U) != 0 && alignment_checked(state)) return cpu.raise(vector::kAc, 0);
+  if (!cpu.probe_write(insn.segment, to, size)) return Flow::fault;
   for (unsigned i = 0; i < size; ++i) {
-    if (selected(i) && !cpu.probe_write(insn.segment, place(i), 1)) return Flow::fault;
-  }
-  for (unsigned i = 0; i < size; ++i) {
-    if (selected(i) && !cpu.write_bytes(insn.segment, place(i), &state.fx[source + i], 1)) return Flow::fault;
+    const bool selected = (state.fx[mask + i] & 0x80U) != 0;
+    if (selected && !cpu.write_bytes(insn.segment, to + i, &state.fx[source + i], 1)) return Flow::fault;
   }
   if (!mmx) return Flow::next;
   // Like every MMX instruction it makes all tags valid and TOP 0; a store has just that effect.

@@ -41,13 +41,12 @@ struct Operand {
   bool writes = false;
 };
 
-// EFLAGS.AC checks natural alignment (SDM table 6-7); operands of 16 bytes have rules of their own.
+// EFLAGS.AC checks natural alignment (SDM table 6-7). For 16 bytes that need no alignment otherwise, the SDM leaves it
+// open; silicon checks.
 bool alignment_fault(const Cpu& cpu, std::uint32_t linear, std::uint32_t size) {
-  const CpuState& s = cpu.state;
-  if ((s.cr0 & cr0::kAm) == 0 || (s.system_flags & eflags::kAc) == 0 || s.cpl() != 3) return false;
+  if (!alignment_checked(cpu.state)) return false;
   if (size == 10) size = 8;  // double extended
-  if (size != 2 && size != 4 && size != 8) return false;
-  return (linear & (size - 1)) != 0;
+  return (size & (size - 1)) == 0 && (linear & (size - 1)) != 0;
 }
 
 // Every fault the memory operand can cause, in the order of silicon, and its value if it is read.
@@ -58,10 +57,11 @@ Flow fetch_operand(Cpu& cpu, const isa::Insn& insn, Bounce& bounce, Operand& out
   out.reads = (insn.host_memory & kReads) != 0;
   out.writes = (insn.host_memory & kWrites) != 0;
   if (out.size > bounce.bytes.size()) return fp::unavailable(cpu, "memory operand of a host instruction is too large");
+  const std::uint32_t address = cpu.state.segment(insn.segment).base + out.offset;
+  if (insn.host_align != 0 && (address & (insn.host_align - 1U)) != 0) return cpu.raise(vector::kGp, 0);
   const auto linear =
       cpu.linear(insn.segment, out.offset, out.size, out.writes ? mmu::Access::write : mmu::Access::read);
   if (!linear) return Flow::fault;
-  if (insn.host_align != 0 && (*linear & (insn.host_align - 1U)) != 0) return cpu.raise(vector::kGp, 0);
   if (insn.host_align == 0 && alignment_fault(cpu, *linear, out.size)) return cpu.raise(vector::kAc, 0);
   if (out.writes && !cpu.probe_write(insn.segment, out.offset, out.size)) return Flow::fault;
   if (out.reads && !cpu.read_bytes(insn.segment, out.offset, bounce.bytes.data(), out.size)) return Flow::fault;

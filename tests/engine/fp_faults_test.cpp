@@ -114,13 +114,14 @@ TEST(FpFaults, AlignmentCheckAtRing3) {
   EXPECT_EQ(lab.fault({0xDD, 0x03}), vector::kAc);   // fld m64
 }
 
-TEST(FpFaults, SegmentLimitBeforeAlignment) {
+TEST(FpFaults, AlignmentBeforeSegmentLimit) {
   FpLab lab;
   SegmentRegister s = FpLab::flat(0, 0);
   s.limit = 0xFFF;
   lab.state.set_segment(Seg::ss, s);
   lab.state.gpr[kEsp] = 0xFF9;
-  EXPECT_EQ(lab.fault({0x0F, 0x28, 0x04, 0x24}), vector::kSs);  // movaps xmm0, [esp]
+  EXPECT_EQ(lab.fault({0x0F, 0x28, 0x04, 0x24}), vector::kGp);  // movaps xmm0, [esp]
+  EXPECT_EQ(lab.fault({0x0F, 0x10, 0x04, 0x24}), vector::kSs);  // movups
 }
 
 TEST(FpFaults, ReadOnlySegmentStopsAStore) {

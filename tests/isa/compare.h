@@ -4,7 +4,6 @@
 #include <string>
 
 #include "tests/isa/case.h"
-#include "translator/isa/insn.h"
 
 namespace ringshift::test {
 
@@ -13,8 +12,5 @@ namespace ringshift::test {
 
 // The case as text: bytes, disassembly, registers and memory.
 [[nodiscard]] std::string describe(const Case& c);
-
-// The flags that an instruction leaves undefined.
-[[nodiscard]] std::uint32_t undefined_flags(const isa::Insn& insn, const Registers& before);
 
 }  // namespace ringshift::test

@@ -310,6 +310,7 @@ void Builder::point_memory_operand() {
   target_ = pick_linear(size, low);
   // 16 bits reach nothing but code from there: INT3 on both sides.
   if (insn_.address_size == 2 && base == kCode) target_ = kCode + c_.slot * kSlotBytes;
+  refused_ |= insn_.address_size == 2 && base == kCode && size > 16;
   if (insn_.host_align != 0 && !chance(6)) target_ &= ~15U;
   solve_address(target_ - base);
   // Whether an offset may wrap where the limit is 4 GiB is open; we refuse it only where that is free of cost.

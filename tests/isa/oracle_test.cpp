@@ -51,6 +51,12 @@ TEST_P(IsaOracle, Integer) {
   expect_agreement(GetParam(), options, 300'000);
 }
 
+TEST_P(IsaOracle, FloatingPoint) {
+  LaboratoryOptions options;
+  options.filter = is_fp;
+  expect_agreement(GetParam(), options, 200'000);
+}
+
 std::string name(const ::testing::TestParamInfo<EngineKind>& info) {
   return info.param == EngineKind::translate ? "translate" : "interpret";
 }

@@ -99,6 +99,46 @@ TEST_P(Regression, ClflushFaultsLikeALoad) {
   agrees({0x0F, 0xAE, 0x3F});
 }
 
+TEST_P(Regression, FldenvIsAlignedToItsWords) {
+  flags(eflags::kAc);
+  c_.uses_fx = true;
+  c_.fx[0] = 0x7F;
+  c_.fx[1] = 0x03;
+  c_.fx[24] = 0x80;
+  c_.fx[25] = 0x1F;
+  gpr(kEdi) = kData + 2;
+  poke(kData, {0x7F, 3, 0x7F, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  agrees({0xD9, 0x27});        // fldenv [edi]: #AC
+  agrees({0x66, 0xD9, 0x27});  // of 16-bit words
+  agrees({0xDD, 0x37});        // fnsave [edi]: #AC
+}
+
+TEST_P(Regression, MaskedStoreFaultsForBytesThatItDoesNotWrite) {
+  c_.uses_fx = true;
+  c_.fx[0] = 0x7F;
+  c_.fx[1] = 0x03;
+  c_.fx[24] = 0x80;
+  c_.fx[25] = 0x1F;
+  gpr(kEdi) = kDataEnd;
+  agrees({0x66, 0x0F, 0xF7, 0xC1});  // maskmovdqu xmm0, xmm1: no byte selected
+  gpr(kEdi) = kReadOnly - 4;
+  agrees({0x66, 0x0F, 0xF7, 0xC1});
+}
+
+TEST_P(Regression, UnalignedSseOperandsObeyAlignmentChecks) {
+  flags(eflags::kAc);
+  c_.uses_fx = true;
+  c_.fx[0] = 0x7F;
+  c_.fx[1] = 0x03;
+  c_.fx[24] = 0x80;
+  c_.fx[25] = 0x1F;
+  gpr(kEdi) = kData + 8;
+  agrees({0x0F, 0x10, 0x07});        // movups xmm0, [edi]: #AC
+  agrees({0xF3, 0x0F, 0x6F, 0x07});  // movdqu
+  gpr(kEdi) = kData + 16;
+  agrees({0x0F, 0x10, 0x07});
+}
+
 std::string name(const ::testing::TestParamInfo<EngineKind>& info) {
   return info.param == EngineKind::translate ? "translate" : "interpret";
 }
