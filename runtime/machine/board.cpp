@@ -13,6 +13,8 @@ namespace ringshift::machine {
 namespace {
 
 constexpr std::size_t kFlushAt = 1024;
+// How long a line without an end, such as a prompt, waits for the rest.
+constexpr std::uint64_t kFlushDelayNs = 5'000'000;
 constexpr std::uint32_t kVirtualTscKilohertz = 1'000'000;
 // What the guest's real-time clock shows at the start of a run in virtual time: 2025-01-01, 00:00.
 constexpr std::int64_t kVirtualEpoch = 1'735'689'600;
@@ -54,7 +56,7 @@ Board::Board(const MachineConfig& config, const devices::Clock& clock, Log log, 
       pit_(events_, pic_.line(0)),
       port61_(pit_, clock),
       rtc_(events_, pic_.line(8), epoch(config, clock)),
-      serial_(config),
+      serial_(config, events_),
       uart_(pic_.line(4), serial_),
       i8042_(pic_.line(1), pic_.line(12), a20_, on_power_),
       port92_(a20_, on_power_),
@@ -220,9 +222,19 @@ void Board::request_power(devices::PowerRequest request) {
 
 // ---- serial port ------------------------------------------------------------------------------
 
+Board::SerialBuffer::SerialBuffer(const MachineConfig& config, devices::EventQueue& events)
+    : config_(config), events_(events), timer_(events.add([this](std::uint64_t) {
+        timer_armed_ = false;
+        flush();
+      })) {}
+
 void Board::SerialBuffer::transmit(std::span<const std::uint8_t> bytes) {
   bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
   if (bytes_.size() >= kFlushAt || (!bytes.empty() && bytes.back() == '\n')) flush();
+  // In virtual time a slice is short, and a timer would be one more event of the guest's.
+  if (bytes_.empty() || timer_armed_ || config_.virtual_time) return;
+  timer_armed_ = true;
+  events_.arm(timer_, events_.clock().now_ns() + kFlushDelayNs);
 }
 
 void Board::SerialBuffer::flush() {

@@ -69,12 +69,15 @@ class Board final : public Platform {
   // Collects the guest's output, so that a line costs the host one write.
   class SerialBuffer final : public devices::SerialBackend {
    public:
-    explicit SerialBuffer(const MachineConfig& config) : config_(config) {}
+    SerialBuffer(const MachineConfig& config, devices::EventQueue& events);
     void transmit(std::span<const std::uint8_t> bytes) override;
     void flush();
 
    private:
     const MachineConfig& config_;
+    devices::EventQueue& events_;
+    devices::EventQueue::TimerId timer_;
+    bool timer_armed_ = false;
     std::vector<std::uint8_t> bytes_;
   };
 
