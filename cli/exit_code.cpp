@@ -11,7 +11,7 @@ int exit_code(const machine::RunEnd& end, std::optional<int> stopped) {
     case Reason::stopped:
       return stopped.value_or(0);
     case Reason::debug_exit:
-      return static_cast<int>(((end.code << 1) | 1) & 0xFF);
+      return static_cast<int>(end.code & 0xFF);
     case Reason::triple_fault:
       return kExitTripleFault;
     case Reason::timeout:

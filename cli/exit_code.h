@@ -15,8 +15,8 @@ inline constexpr int kExitDifference = 4;  // lockstep: the engines disagree
 inline constexpr int kExitTimeout = 124;   // as timeout(1)
 inline constexpr int kExitSignal = 128;    // plus the signal's number, as a shell says it
 
-// A write of `code` to the debug exit port ends with (code << 1) | 1, of which the host keeps 8 bits. A run that was
-// stopped from outside ends with the status that was asked for.
+// Of what a guest asks for through the debug exit port, the host keeps 8 bits. A run that was stopped from outside
+// ends with the status that was asked for.
 [[nodiscard]] int exit_code(const machine::RunEnd& end, std::optional<int> stopped);
 
 }  // namespace ringshift::cli

@@ -36,6 +36,7 @@ std::variant<machine::boot::Image, std::string> read_image(std::string_view kind
   struct stat info {};
   if (file.fd() < 0 || ::fstat(file.fd(), &info) != 0) return fail(std::strerror(errno));
   if (S_ISDIR(info.st_mode)) return fail("is a directory");
+  if (!S_ISREG(info.st_mode) && !S_ISFIFO(info.st_mode)) return fail("is neither a file nor a pipe");
 
   machine::boot::Image image{path, {}};
   std::size_t size = 0;

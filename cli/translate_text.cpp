@@ -13,7 +13,7 @@ namespace {
 using listing::GuestLine;
 using listing::HostLine;
 
-constexpr std::size_t kGuestWidth = 56;
+constexpr std::size_t kGuestWidth = 64;
 
 std::string hex_bytes(const std::vector<std::uint8_t>& bytes) {
   std::string text;

@@ -56,7 +56,7 @@ struct RunEnd {
   enum class Reason : std::uint8_t {
     powered_off,
     reset,         // the guest asked for one, and MachineConfig::reboot is off
-    debug_exit,    // `code` is what it wrote
+    debug_exit,    // `code` is (value << 1) | 1 of the value that it wrote
     triple_fault,  // with MachineConfig::reboot off, or again and again
     stopped,       // request_stop()
     timeout,

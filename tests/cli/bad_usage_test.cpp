@@ -87,7 +87,7 @@ const Row kRows[] = {
     {{"translate", "--hex", "90", "--mode", "64"}, "--mode '64': neither 16 nor 32"},
     {{"translate", "--hex", "90", "--cpl", "4"}, "--cpl '4'"},
     {{"translate", "--file", "/nonexistent"}, "'/nonexistent': No such file"},
-    {{"translate", "--file", "/dev/null"}, "has only 0 bytes"},
+    {{"translate", "--file", "/dev/null"}, "neither a file nor a pipe"},
     {{"translate", "--asm", "frobnicate eax"}, "--asm 'frobnicate eax': "},
 };
 
@@ -111,13 +111,16 @@ TEST_F(BadImage, Missing) {
 
 TEST_F(BadImage, ADirectory) { expect_refused({"run", "--kernel", folder_.path("")}, "is a directory"); }
 
-TEST_F(BadImage, Empty) { expect_refused({"run", "--kernel", "/dev/null"}, "the file is empty"); }
+TEST_F(BadImage, Empty) { expect_refused({"run", "--kernel", folder_.write("empty", {})}, "the file is empty"); }
 
-TEST_F(BadImage, Endless) { expect_refused({"run", "--kernel", "/dev/zero"}, "larger than 1 GiB"); }
+TEST_F(BadImage, ADevice) {
+  expect_refused({"run", "--kernel", "/dev/zero"}, "kernel '/dev/zero': is neither a file nor a pipe");
+  expect_refused({"run", "--kernel", kernel_, "--initrd", "/dev/zero"}, "initrd '/dev/zero': is neither a file nor a");
+}
 
 TEST_F(BadImage, Truncated) {
   auto image = small_bzimage();
-  for (const std::size_t size : {1U, 511U, 512U, 1024U, 3000U, 5119U}) {
+  for (const std::size_t size : {1U, 511U, 1024U, 3000U, 5100U}) {
     image = small_bzimage();
     image.resize(size);
     expect_refused({"run", "--kernel", folder_.write("cut", image)}, "kernel '");
@@ -143,7 +146,7 @@ TEST_F(BadImage, CommandLineTooLong) {
 
 TEST_F(BadImage, ForEveryEngine) {
   for (const char* engine : {"translate", "interpret", "lockstep"}) {
-    expect_refused({"run", "--engine", engine, "--kernel", "/dev/null"}, "the file is empty");
+    expect_refused({"run", "--engine", engine, "--kernel", folder_.write("empty", {})}, "the file is empty");
   }
 }
 

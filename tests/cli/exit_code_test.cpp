@@ -18,13 +18,12 @@ struct Row {
 class ExitCode : public testing::TestWithParam<Row> {};
 
 const Row kRows[] = {
-    {Reason::powered_off, 0, {}, 0},      {Reason::reset, 0, {}, 0},
-    {Reason::debug_exit, 0, {}, 1},       {Reason::debug_exit, 0x10, {}, 0x21},
-    {Reason::debug_exit, 0x7F, {}, 0xFF}, {Reason::debug_exit, 0x180, {}, 1},  // the host keeps 8 bits
-    {Reason::triple_fault, 0, {}, 3},     {Reason::timeout, 0, {}, 124},
-    {Reason::host_error, 0, {}, 1},       {Reason::stopped, 0, 0, 0},  // Ctrl-a x
-    {Reason::stopped, 0, 143, 143},                                    // SIGTERM
-    {Reason::powered_off, 0, 143, 0},                                  // the guest was faster
+    {Reason::powered_off, 0, {}, 0},      {Reason::reset, 0, {}, 0},          {Reason::debug_exit, 1, {}, 1},
+    {Reason::debug_exit, 0x21, {}, 0x21}, {Reason::debug_exit, 0x301, {}, 1},  // the host keeps 8 bits
+    {Reason::triple_fault, 0, {}, 3},     {Reason::timeout, 0, {}, 124},      {Reason::host_error, 0, {}, 1},
+    {Reason::stopped, 0, 0, 0},        // Ctrl-a x
+    {Reason::stopped, 0, 143, 143},    // SIGTERM
+    {Reason::powered_off, 0, 143, 0},  // the guest was faster
 };
 
 TEST_P(ExitCode, SaysHowTheRunEnded) {
