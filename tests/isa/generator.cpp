@@ -156,6 +156,8 @@ void Builder::place() {
   }
   const bool last_of_page = c_.slot % (kPage / kSlotBytes) == kPage / kSlotBytes - 1;
   if (last_of_page) c_.offset = kSlotBytes - static_cast<std::uint32_t>(rng_() % (insn_.length + 1U));
+  // Nothing begins beyond the end of the code, where a 16-bit segment has no more offsets.
+  if (c_.slot == kSlots - 1 && c_.offset == kSlotBytes) --c_.offset;
   c_.before.eip = case_address(c_) - base_of(Seg::cs);
 }
 

@@ -24,6 +24,8 @@ inline constexpr std::array kUnordered{
     Unordered{isa::Op::pusha, true, false, true},
     Unordered{isa::Op::iret, true, false, false},
     Unordered{isa::Op::ret_far, true, false, false},
+    Unordered{isa::Op::call, true, false, true},
+    Unordered{isa::Op::call_indirect, true, false, true},
     Unordered{isa::Op::call_far, true, false, true},
     Unordered{isa::Op::call_far_indirect, true, false, true},
     Unordered{isa::Op::jmp_far_indirect, true, false, false},

@@ -57,6 +57,13 @@ TEST_P(IsaOracle, FloatingPoint) {
   expect_agreement(GetParam(), options, 200'000);
 }
 
+// 16-bit code, in protected mode: what real mode and V86 mode execute too.
+TEST_P(IsaOracle, SixteenBitCode) {
+  LaboratoryOptions options;
+  options.size = decode::CodeSize::bits16;
+  expect_agreement(GetParam(), options, 150'000);
+}
+
 std::string name(const ::testing::TestParamInfo<EngineKind>& info) {
   return info.param == EngineKind::translate ? "translate" : "interpret";
 }
