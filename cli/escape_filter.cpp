@@ -22,6 +22,9 @@ EscapeFilter::Result EscapeFilter::feed(std::span<const std::uint8_t> typed) {
       case 'z':
         result.commands.push_back(Command::suspend);
         break;
+      case 'c':
+        result.commands.push_back(Command::monitor);
+        break;
       case 'h':
       case '?':
         result.commands.push_back(Command::help);

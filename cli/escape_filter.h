@@ -7,13 +7,14 @@
 
 namespace ringshift::cli {
 
-// Ctrl-a and a key is a command to us: x quits, z suspends, h or ? helps. Ctrl-a Ctrl-a sends one Ctrl-a. Any other
-// key behind Ctrl-a is dropped with it.
+// Ctrl-a and a key is a command to us: x quits, z suspends, c asks for the monitor, h or ? helps. Ctrl-a Ctrl-a sends
+// one Ctrl-a. Any other key behind Ctrl-a is dropped with it.
 class EscapeFilter {
  public:
   enum class Command : std::uint8_t {
     quit,
     suspend,
+    monitor,
     help
   };
   struct Result {

@@ -103,6 +103,9 @@ void HostSide::handle_command(EscapeFilter::Command command) {
     case EscapeFilter::Command::suspend:
       kill(0, SIGTSTP);  // the whole job, which is us too
       break;
+    case EscapeFilter::Command::monitor:
+      say("there is no monitor in this version");
+      break;
     case EscapeFilter::Command::help:
       say("Ctrl-a x quits, Ctrl-a z suspends, Ctrl-a Ctrl-a sends Ctrl-a");
       break;

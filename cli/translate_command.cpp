@@ -69,6 +69,12 @@ Translation translate_all(const TranslateRequest& request) {
   return all;
 }
 
+std::string hex_bytes(const std::vector<std::uint8_t>& bytes) {
+  std::string text;
+  for (const std::uint8_t byte : bytes) text += fmt::format("{:02x}", byte);
+  return text;
+}
+
 int translate(const TranslateRequest& request) {
   const Translation all = translate_all(request);
   const std::string text = request.json ? as_json(all) : as_text(all);

@@ -29,6 +29,9 @@ struct Translation {
 [[nodiscard]] std::string as_text(const Translation& translation);
 [[nodiscard]] std::string as_json(const Translation& translation);
 
+// "9cfa9d"
+[[nodiscard]] std::string hex_bytes(const std::vector<std::uint8_t>& bytes);
+
 // Prints it. Returns the process's exit status: 2 if the code ends in something that is no instruction, 1 if the
 // verifier objects to a block.
 [[nodiscard]] int translate(const TranslateRequest& request);

@@ -1,6 +1,4 @@
 // Listings for programs.
-#include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -11,12 +9,6 @@ namespace ringshift::cli {
 namespace {
 
 using nlohmann::ordered_json;
-
-std::string hex_bytes(const std::vector<std::uint8_t>& bytes) {
-  std::string text;
-  for (const std::uint8_t byte : bytes) text += fmt::format("{:02x}", byte);
-  return text;
-}
 
 ordered_json host_json(const std::vector<listing::HostLine>& lines) {
   ordered_json all = ordered_json::array();

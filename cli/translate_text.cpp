@@ -15,12 +15,6 @@ using listing::HostLine;
 
 constexpr std::size_t kGuestWidth = 64;
 
-std::string hex_bytes(const std::vector<std::uint8_t>& bytes) {
-  std::string text;
-  for (const std::uint8_t byte : bytes) text += fmt::format("{:02x}", byte);
-  return text;
-}
-
 std::string host_text(const HostLine& line) { return fmt::format("+{:03x}  {}", line.offset, line.text); }
 
 std::size_t byte_count(const GuestLine& line) {

@@ -50,10 +50,10 @@ TEST(EscapeFilter, CtrlATwiceSendsItOnce) {
   EXPECT_TRUE(type("\x01\x01x").commands.empty());
 }
 
-TEST(EscapeFilter, KnowsSuspendAndHelp) {
-  const Typed typed = type("\x01z1\x01h2\x01?3");
+TEST(EscapeFilter, KnowsTheOtherCommands) {
+  const Typed typed = type("\x01z1\x01h2\x01?3\x01", "c");
   EXPECT_EQ(typed.guest, "123");
-  EXPECT_EQ(typed.commands, (Commands{Command::suspend, Command::help, Command::help}));
+  EXPECT_EQ(typed.commands, (Commands{Command::suspend, Command::help, Command::help, Command::monitor}));
 }
 
 TEST(EscapeFilter, DropsWhatItDoesNotKnow) {

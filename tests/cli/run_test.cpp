@@ -127,6 +127,11 @@ TEST_P(Run, AReaderThatDoesNotReadDelaysNeitherTimeoutNorSignal) {
   Process process(guest(kChatter) + Arguments{"--timeout", "0.3", "--serial", "stdio"});
   usleep(600'000);  // by then the pipe is full
   EXPECT_EQ(process.wait().status, 124);
+
+  Process other(guest(kChatter));
+  usleep(600'000);
+  other.send(SIGTERM);
+  EXPECT_EQ(other.wait().status, 128 + SIGTERM);
 }
 
 // ---- the rest ---------------------------------------------------------------------------------
@@ -196,6 +201,7 @@ TEST(RunDefault, PassesTheVerifier) {
   const Outcome outcome = run({"run", "--verify", "--stats"});
   EXPECT_EQ(outcome.status, 0);
   EXPECT_THAT(outcome.out, HasSubstr(" 0 failed"));
+  EXPECT_THAT(outcome.err, testing::ContainsRegex("fragments refused by the verifier +0\n"));
 }
 
 TEST(Translate, PrintsAListing) {
