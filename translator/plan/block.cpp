@@ -18,7 +18,8 @@ void plan_block(const Request& request, Block& block) {
     Step& step = block.steps.emplace_back();
     const bool decoded = decode::decode(request.bytes.subspan(offset), size, step.insn) == decode::Failure::none;
     const std::size_t end = offset + step.insn.length;
-    if (!decoded || (end > in_page && !first)) {
+    const bool alone = request.options.repeats_alone && step.insn.repeated();
+    if (!decoded || ((end > in_page || alone) && !first)) {
       block.steps.pop_back();
       block.undecodable = first;
       block.falls_through = !first;
@@ -29,7 +30,7 @@ void plan_block(const Request& request, Block& block) {
     offset = end;
     block.crosses_page = end > in_page;
     block.falls_through = step.treatment < Treatment::branch;
-    if (!block.falls_through || end >= in_page || block.steps.size() >= limit) break;
+    if (!block.falls_through || end >= in_page || alone || block.steps.size() >= limit) break;
   }
   block.bytes = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(offset));
 }
