@@ -8,6 +8,7 @@
 
 #include "translator/emit/exits.h"
 #include "translator/emit/families.h"
+#include "translator/emit/memory.h"
 #include "translator/plan/block.h"
 
 namespace ringshift::translator {
@@ -39,6 +40,10 @@ void emit_block(Context& c, const plan::Block& block) {
   } else if (block.falls_through && block.steps.back().insn.op != isa::Op::sti) {  // sti has left already
     c.guest_offset = static_cast<std::uint16_t>(block.bytes);
     emit::mark_boundary(c);
+    if (c.esp_delta != 0) {
+      emit::settle_esp(c);
+      emit::mark_fixup(c, Fixup::none);
+    }
     emit::exit_direct(c, c.eip(), c.index);
   }
 }

@@ -36,7 +36,7 @@ struct Request {
 };
 
 // How the guest state must be completed if execution stops (fault or signal) at a host instruction,
-// beyond "registers are the guest's, esp is r12d": for the few expansions that hold it elsewhere.
+// beyond "registers are the guest's, esp is r12d plus Point::esp_delta": for the few expansions that hold it elsewhere.
 enum class Fixup : std::uint8_t {
   none,
   swapped_eax,
@@ -52,9 +52,10 @@ struct Point {
   std::uint32_t host_offset = 0;   // from the fragment's entry
   std::uint16_t guest_offset = 0;  // of the guest instruction, from Request::eip
   std::uint16_t index = 0;         // instructions of the block completed before it
+  std::int16_t esp_delta = 0;      // runs of push and pop move r12d once, at their end
   Fixup fixup = Fixup::none;
-  bool boundary = false;  // this very host offset is an instruction boundary: all guest state is exact here
-  bool shadow = false;    // ... but in an interrupt shadow: no interrupt here
+  bool boundary : 1 = false;  // this very host offset is an instruction boundary: all guest state is exact here
+  bool shadow : 1 = false;    // ... but in an interrupt shadow: no interrupt here
 };
 
 // A direct exit: a 4-byte relative displacement that the runtime may redirect to a fragment.

@@ -131,6 +131,7 @@ void TranslateEngine::capture(ucontext_t& context, const Record& record, const t
   auto& regs = context.uc_mcontext.gregs;
   CpuState& state = cpu_.state;
   for (unsigned i = 0; i < kGprCount; ++i) state.gpr[i] = static_cast<std::uint32_t>(regs[kGuestRegister[i]]);
+  state.gpr[kEsp] += static_cast<std::uint32_t>(std::int32_t{point.esp_delta});
   state.native_flags = static_cast<std::uint32_t>(regs[REG_EFL]) & eflags::kNative;
   switch (point.fixup) {
     case translator::Fixup::none:

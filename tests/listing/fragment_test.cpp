@@ -158,6 +158,20 @@ TEST(Fragment, ExchangedBytesAreToldToTheFaultHandler) {
   EXPECT_FALSE(has_fixup(translate({.bytes = hex("02 20")}), Fixup::swapped_eax));       // add ah, [eax]
 }
 
+TEST(Fragment, PointsTellWhereEspIsWithinARunOfPushes) {
+  const Fragment f =
+      translate({.bytes = hex("50 51 5A 89 E0 EB FE")});  // push eax; push ecx; pop edx; mov eax, esp; jmp
+  const auto b = boundaries(f);
+  ASSERT_EQ(b.size(), 5U);
+  EXPECT_EQ(b[0]->esp_delta, 0);
+  EXPECT_EQ(b[1]->esp_delta, -4);
+  EXPECT_EQ(b[2]->esp_delta, -8);
+  EXPECT_EQ(b[3]->esp_delta, -4);
+  EXPECT_EQ(b[4]->esp_delta, -4);
+  // Before the way out r12d is brought up to date.
+  EXPECT_EQ(f.points.back().esp_delta, 0);
+}
+
 TEST(Fragment, SixteenBitCodeIsLeftToTheRuntime) {
   translator::ModeKey mode = kernel_mode();
   mode.code32 = false;

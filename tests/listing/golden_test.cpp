@@ -48,15 +48,26 @@ const Golden kGoldens[] = {
      "mov ebx, dword ptr gs:[r8d + r9d]\n"},
     {"Address16", "67 8B 40 08", "lea r8d, [rbx + rsi + 8]\nmovzx r8d, r8w\nmov eax, dword ptr gs:[r8d]\n"},
     // the stack
-    {"PushEsp", "54", "mov dword ptr gs:[r12d - 4], r12d\nlea r12d, [r12 - 4]\n"},
-    {"PushMemory", "FF 74 24 08",
-     "mov r8d, dword ptr gs:[r12d + 8]\nmov dword ptr gs:[r12d - 4], r8d\nlea r12d, [r12 - 4]\n"},
-    {"PushWord", "66 50", "mov word ptr gs:[r12d - 2], ax\nlea r12d, [r12 - 2]\n"},
-    {"PushImm", "6A FF", "mov dword ptr gs:[r12d - 4], 0xffffffff\nlea r12d, [r12 - 4]\n"},
+    {"PushEsp", "54", "mov dword ptr gs:[r12d - 4], r12d\n"},
+    {"PushMemory", "FF 74 24 08", "mov r8d, dword ptr gs:[r12d + 8]\nmov dword ptr gs:[r12d - 4], r8d\n"},
+    {"PushWord", "66 50", "mov word ptr gs:[r12d - 2], ax\n"},
+    {"PushImm", "6A FF", "mov dword ptr gs:[r12d - 4], 0xffffffff\n"},
     {"PopEsp", "5C", "mov r8d, dword ptr gs:[r12d]\nmov r12d, r8d\n"},
-    {"PopMemoryAtEsp", "8F 04 24",
-     "mov r10d, dword ptr gs:[r12d]\nmov dword ptr gs:[r12d + 4], r10d\nlea r12d, [r12 + 4]\n"},
+    {"PopMemoryAtEsp", "8F 04 24", "mov r10d, dword ptr gs:[r12d]\nmov dword ptr gs:[r12d + 4], r10d\n"},
     {"Leave", "C9", "mov r8d, dword ptr gs:[ebp]\nlea r12d, [rbp + 4]\nmov ebp, r8d\n"},
+    // r12d follows a run of them once
+    {"Prologue", "55 89E5 57 56 83EC 1C",
+     "mov dword ptr gs:[r12d - 4], ebp\nlea ebp, [r12 - 4]\nmov dword ptr gs:[r12d - 8], edi\n"
+     "mov dword ptr gs:[r12d - 0xc], esi\nlea r12d, [r12 - 0xc]\nsub r12d, 0x1c\n"},
+    {"Epilogue", "5B 5E 5F C3",
+     "mov ebx, dword ptr gs:[r12d]\nmov esi, dword ptr gs:[r12d + 4]\nmov edi, dword ptr gs:[r12d + 8]\n"
+     "mov r8d, dword ptr gs:[r12d + 0xc]\nlea r12d, [r12 + 0x10]\nret\n"},
+    {"ArgumentsOfACall", "52 8B442408 50 FFD0",
+     "mov dword ptr gs:[r12d - 4], edx\nmov eax, dword ptr gs:[r12d + 4]\nmov dword ptr gs:[r12d - 8], eax\n"
+     "mov r8d, eax\nmov dword ptr gs:[r12d - 0xc], 0x8048008\nlea r12d, [r12 - 0xc]\n"
+     "mov r9d, dword ptr [r13 + r8*4]\nlea r9, [r9 + r14]\ncall r9\nmov r10, rcx\nlea ecx, [r8 - 0x8048008]\n"
+     "jrcxz +0x48\nmov rcx, r10\njmp lookup\nmov rcx, r10\n"},
+    {"LeaEspAfterPush", "50 8D6424F8", "mov dword ptr gs:[r12d - 4], eax\nlea r12d, [r12 - 0xc]\n"},
     // control flow
     {"Ret", "C2 0800", "mov r8d, dword ptr gs:[r12d]\nlea r12d, [r12 + 0xc]\nret\n"},
     {"JmpIndirect", "FF 24 85 00104008",
@@ -85,15 +96,15 @@ const Golden kGoldens[] = {
      "mov r8d, dword ptr gs:[r12d]\npushfq\npop r10\nmov r9d, r8d\nxor r9d, dword ptr [system_flags]\n"
      "test r9d, 0x247100\njne +0x54\ntest r8d, 0x200\nje +0x31\ncmp byte ptr [pending], 0\njne +0x62\n"
      "mov r9d, r8d\nand r9d, 0xcd5\npush r9\nshr r8d, 9\nand r8d, 1\nmov byte ptr [interrupt_flag], r8b\n"
-     "lea r12d, [r12 + 4]\npopfq\n"},
+     "popfq\n"},
     {"PopfUserKeepsIfAndIopl", "9D",
      "mov r8d, dword ptr gs:[r12d]\npushfq\npop r10\nmov r9d, r8d\nxor r9d, dword ptr [system_flags]\n"
-     "test r9d, 0x244100\njne +0x34\nmov r9d, r8d\nand r9d, 0xcd5\npush r9\nlea r12d, [r12 + 4]\npopfq\n",
+     "test r9d, 0x244100\njne +0x34\nmov r9d, r8d\nand r9d, 0xcd5\npush r9\npopfq\n",
      true},
     {"Pushf", "9C",
      "pushfq\npop r8\nmovzx r8d, r8w\nmovzx r9d, byte ptr [interrupt_flag]\nlea r9d, [r9*8]\nlea r9d, [r9*8]\n"
      "lea r8d, [r8 + r9*8 - 0x200]\nmov r9d, dword ptr [system_flags]\nmov r10d, 0x3c7100\npext r9d, r9d, r10d\n"
-     "pdep r9d, r9d, r10d\nlea r8d, [r8 + r9]\nmov dword ptr gs:[r12d - 4], r8d\nlea r12d, [r12 - 4]\n"},
+     "pdep r9d, r9d, r10d\nlea r8d, [r8 + r9]\nmov dword ptr gs:[r12d - 4], r8d\n"},
     {"Rdtsc", "0F31",
      "rdtsc\nmov r8d, 0x20\nshlx rdx, rdx, r8\nmov r8, qword ptr [tsc_offset]\nlea rax, [rax + rdx]\n"
      "lea rax, [rax + r8]\nrorx rdx, rax, 0x20\nmov edx, edx\nmov eax, eax\n"},

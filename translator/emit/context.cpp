@@ -20,6 +20,7 @@ void mark_boundary(Context& c) {
   add(c, {.host_offset = c.offset(),
           .guest_offset = c.guest_offset,
           .index = c.index,
+          .esp_delta = static_cast<std::int16_t>(c.esp_delta),
           .fixup = Fixup::none,
           .boundary = true,
           .shadow = c.shadow});
@@ -27,7 +28,11 @@ void mark_boundary(Context& c) {
 }
 
 void mark_fixup(Context& c, Fixup fixup) {
-  add(c, {.host_offset = c.offset(), .guest_offset = c.guest_offset, .index = c.index, .fixup = fixup});
+  add(c, {.host_offset = c.offset(),
+          .guest_offset = c.guest_offset,
+          .index = c.index,
+          .esp_delta = static_cast<std::int16_t>(c.esp_delta),
+          .fixup = fixup});
 }
 
 }  // namespace ringshift::translator::emit

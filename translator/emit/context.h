@@ -43,8 +43,9 @@ struct Context {
   // The instruction being emitted, and those of the block completed since the last counted exit.
   std::uint16_t guest_offset = 0;
   std::uint16_t index = 0;
-  bool shadow = false;  // the previous instruction was sti
-  bool last = false;    // no instruction of the block follows
+  std::int32_t esp_delta = 0;  // guest esp is r12d plus this
+  bool shadow = false;         // the previous instruction was sti
+  bool last = false;           // no instruction of the block follows
 
   [[nodiscard]] std::uint32_t offset() const { return static_cast<std::uint32_t>(a.offset()); }
   [[nodiscard]] std::uint32_t eip() const { return request.eip + guest_offset; }

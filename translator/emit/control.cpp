@@ -44,7 +44,7 @@ void emit_loop(Context& c, const Insn& insn, std::uint32_t next) {
 }
 
 void push_return_address(Context& c, std::uint32_t next) {
-  store_immediate(c, 4, stack(-4), next);
+  store_immediate(c, 4, stack(c, -4), next);
   move_esp(c, -4);
 }
 
@@ -60,6 +60,7 @@ void emit_return(Context& c, std::uint32_t next) {
 void emit_call(Context& c, const Insn& insn, std::uint32_t next) {
   push_return_address(c, next);
   if (insn.imm == 0) return;  // only asks for eip: the block goes on
+  settle_esp(c);
   call_direct(c, insn.target(c.eip()), c.index + 1U);
   emit_return(c, next);
 }
@@ -74,8 +75,9 @@ void load_target(Context& c, const Insn& insn) {
 }
 
 void emit_ret(Context& c, const Insn& insn) {
-  load(c, 4, kScratch8, stack(0));
+  load(c, 4, kScratch8, stack(c, 0));
   move_esp(c, 4 + static_cast<std::int32_t>(insn.form == isa::Form::imm ? insn.imm & 0xFFFFU : 0U));
+  settle_esp(c);
   count_retired(c, c.index + 1U);
   c.a.ret();
 }
@@ -98,6 +100,7 @@ void emit_control(Context& c, const Insn& insn) {
     case Op::call_indirect:
       load_target(c, insn);
       push_return_address(c, next);
+      settle_esp(c);
       call_indirect(c, c.index + 1U);
       return emit_return(c, next);
     case Op::ret:

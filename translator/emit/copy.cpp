@@ -137,9 +137,24 @@ void copy_without_modrm(Context& c, const Insn& insn) {
   c.put(out);
 }
 
+// mov reg, esp while r12d is not up to date.
+bool copy_moved_esp(Context& c, const Insn& insn) {
+  if (c.esp_delta == 0 || !copies_esp(insn)) return false;
+  const std::uint8_t to = insn.form == Form::rm_reg ? insn.rm : insn.reg;
+  c.put(encode_lea(to, stack(c, 0)));
+  return true;
+}
+
 }  // namespace
 
+bool copies_esp(const Insn& insn) {
+  if (insn.op != Op::mov || insn.memory || insn.width != 4) return false;
+  return (insn.form == Form::rm_reg && insn.reg == kEsp && insn.rm != kEsp) ||
+         (insn.form == Form::reg_rm && insn.rm == kEsp && insn.reg != kEsp);
+}
+
 void emit_copy(Context& c, const Insn& insn) {
+  if (copy_moved_esp(c, insn)) return;
   if (insn.memory && insn.has_modrm) {
     copy_memory_form(c, insn);
   } else if (insn.has_modrm) {

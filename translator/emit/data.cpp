@@ -9,7 +9,11 @@ using isa::Insn;
 using isa::Op;
 
 void emit_lea(Context& c, const Insn& insn) {
-  if (insn.width == 4) return effective_address(c, insn, host_register(insn.reg));
+  if (insn.width == 4) {
+    effective_address(c, insn, host_register(insn.reg));
+    if (insn.reg == kEsp) c.esp_delta = 0;
+    return;
+  }
   effective_address(c, insn, kScratch8);
   c.a.mov(x86::gpw(host_register(insn.reg)), x86::r8w);
 }

@@ -7,6 +7,7 @@
 namespace ringshift::translator::emit {
 
 void emit_copy(Context& c, const isa::Insn& insn);     // copy.cpp
+[[nodiscard]] bool copies_esp(const isa::Insn& insn);  // mov reg, esp: needs no r12d that is up to date
 void emit_alu(Context& c, const isa::Insn& insn);      // alu.cpp: bit tests with a bit string in memory
 void emit_data(Context& c, const isa::Insn& insn);     // data.cpp: lea, xlat, movzx, hints
 void emit_stack(Context& c, const isa::Insn& insn);    // stack.cpp: push, pop, pusha, popa, leave, push_seg

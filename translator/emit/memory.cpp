@@ -17,14 +17,15 @@ void lea(Context& c, std::uint8_t destination, const Address& m) {
   }
 }
 
-Address offset_of(const isa::Insn& insn, std::int32_t esp_adjust) {
+Address offset_of(const Context& c, const isa::Insn& insn, std::int32_t esp_adjust) {
   Address m;
   if (insn.base != isa::kNoRegister) m.base = host_register(insn.base);
   if (insn.index != isa::kNoRegister) m.index = insn.index;
   m.scale = insn.scale;
   m.disp = insn.disp;
   if (insn.base == kEsp) {
-    m.disp = static_cast<std::int32_t>(static_cast<std::uint32_t>(m.disp) + static_cast<std::uint32_t>(esp_adjust));
+    m.disp = static_cast<std::int32_t>(static_cast<std::uint32_t>(m.disp) +
+                                       static_cast<std::uint32_t>(esp_adjust + c.esp_delta));
   }
   return m;
 }
@@ -32,7 +33,7 @@ Address offset_of(const isa::Insn& insn, std::int32_t esp_adjust) {
 }  // namespace
 
 void effective_address(Context& c, const isa::Insn& insn, std::uint8_t destination) {
-  Address m = offset_of(insn, 0);
+  Address m = offset_of(c, insn, 0);
   if (insn.address_size == 4) {
     lea(c, destination, m);
     return;
@@ -63,7 +64,7 @@ Address in_segment(Context& c, Address offset, Seg segment) {
 }
 
 Address resolve(Context& c, const isa::Insn& insn, std::int32_t esp_adjust) {
-  if (insn.address_size == 4) return in_segment(c, offset_of(insn, esp_adjust), insn.segment);
+  if (insn.address_size == 4) return in_segment(c, offset_of(c, insn, esp_adjust), insn.segment);
   // 16-bit addressing has neither esp nor a scale.
   Address offset{.disp = insn.disp & 0xFFFF};
   if (insn.base != isa::kNoRegister || insn.index != isa::kNoRegister) {
@@ -93,6 +94,10 @@ void store_immediate(Context& c, unsigned width, const Address& to, std::uint32_
   c.put(encode({.word = width == 2, .opcode = 0xC7, .immediate = std::span(bytes).first(width)}, to));
 }
 
-void move_esp(Context& c, std::int32_t delta) { c.a.lea(x86::r12d, x86::ptr(x86::r12, delta)); }
+void settle_esp(Context& c) {
+  if (c.esp_delta == 0) return;
+  c.a.lea(x86::r12d, x86::ptr(x86::r12, c.esp_delta));
+  c.esp_delta = 0;
+}
 
 }  // namespace ringshift::translator::emit

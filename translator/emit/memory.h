@@ -23,13 +23,17 @@ void effective_address(Context& c, const isa::Insn& insn, std::uint8_t destinati
 void collapse(Context& c, Address& address);
 
 // The guest stack, `disp` bytes from esp.
-[[nodiscard]] constexpr Address stack(std::int32_t disp) { return {.base = kHostEsp, .disp = disp}; }
+[[nodiscard]] inline Address stack(const Context& c, std::int32_t disp) {
+  return {.base = kHostEsp, .disp = disp + c.esp_delta};
+}
 
 // Moves of `width` bytes (2 or 4) between a host register and guest memory.
 void load(Context& c, unsigned width, std::uint8_t reg, const Address& from);
 void store(Context& c, unsigned width, const Address& to, std::uint8_t reg);
 void store_immediate(Context& c, unsigned width, const Address& to, std::uint32_t value);
-// esp += delta, leaving flags alone.
-void move_esp(Context& c, std::int32_t delta);
+// esp += delta, at the end of an instruction: r12d follows when somebody needs it.
+inline void move_esp(Context& c, std::int32_t delta) { c.esp_delta += delta; }
+// Brings r12d up to date, leaving flags alone.
+void settle_esp(Context& c);
 
 }  // namespace ringshift::translator::emit

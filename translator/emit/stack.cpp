@@ -1,5 +1,5 @@
 // push and pop. esp changes only after the last access of the instruction, so that a fault in it
-// finds the guest state of its start.
+// finds the guest state of its start; r12d follows even later (settle_esp), so that a run of them changes it once.
 #include <array>
 
 #include "translator/emit/families.h"
@@ -15,7 +15,7 @@ using isa::Op;
 
 void push_register(Context& c, unsigned width, std::uint8_t reg) {
   const auto size = static_cast<std::int32_t>(width);
-  store(c, width, stack(-size), reg);
+  store(c, width, stack(c, -size), reg);
   move_esp(c, -size);
 }
 
@@ -23,7 +23,7 @@ void emit_push(Context& c, const Insn& insn) {
   const unsigned width = insn.stack_operand;
   const auto size = static_cast<std::int32_t>(width);
   if (insn.form == Form::imm) {
-    store_immediate(c, width, stack(-size), insn.imm);
+    store_immediate(c, width, stack(c, -size), insn.imm);
     move_esp(c, -size);
   } else if (insn.memory) {
     load(c, width, kScratch8, resolve(c, insn));
@@ -38,23 +38,23 @@ void emit_pop(Context& c, const Insn& insn) {
   const auto size = static_cast<std::int32_t>(width);
   if (insn.memory) {
     // An address with esp as base is computed after the increment (SDM vol. 2, POP).
-    load(c, width, kScratch10, stack(0));
+    load(c, width, kScratch10, stack(c, 0));
     store(c, width, resolve(c, insn, size), kScratch10);
     move_esp(c, size);
     return;
   }
   const std::uint8_t reg = insn.form == Form::opreg ? insn.reg : insn.rm;
   if (reg == kEsp) {
-    load(c, width, kScratch8, stack(0));
+    load(c, width, kScratch8, stack(c, 0));
     if (width == 4) {
       c.a.mov(x86::r12d, x86::r8d);
     } else {
-      move_esp(c, size);
+      c.a.lea(x86::r12d, x86::ptr(x86::r12, size));
       c.a.mov(x86::r12w, x86::r8w);
     }
     return;
   }
-  load(c, width, reg, stack(0));
+  load(c, width, reg, stack(c, 0));
   move_esp(c, size);
 }
 
@@ -62,7 +62,7 @@ void emit_pusha(Context& c, const Insn& insn) {
   const unsigned width = insn.stack_operand;
   const auto size = static_cast<std::int32_t>(width);
   for (std::uint8_t reg = kEax; reg <= kEdi; ++reg) {
-    store(c, width, stack(-size * (reg + 1)), host_register(reg));
+    store(c, width, stack(c, -size * (reg + 1)), host_register(reg));
   }
   move_esp(c, -size * 8);
 }
@@ -71,10 +71,10 @@ void emit_popa(Context& c, const Insn& insn) {
   const unsigned width = insn.stack_operand;
   const auto size = static_cast<std::int32_t>(width);
   // Both ends first: the registers are loaded when no page of them can be missing any more.
-  load(c, width, kScratch8, stack(size * 7));
-  load(c, width, kScratch8, stack(0));
+  load(c, width, kScratch8, stack(c, size * 7));
+  load(c, width, kScratch8, stack(c, 0));
   for (std::uint8_t reg = kEax; reg <= kEdi; ++reg) {
-    if (reg != kEsp) load(c, width, reg, stack(size * (7 - reg)));
+    if (reg != kEsp) load(c, width, reg, stack(c, size * (7 - reg)));
   }
   move_esp(c, size * 8);
 }
@@ -83,6 +83,7 @@ void emit_leave(Context& c) {
   load(c, 4, kScratch8, {.base = kEbp});
   c.a.lea(x86::r12d, x86::ptr(x86::rbp, 4));
   c.a.mov(x86::ebp, x86::r8d);
+  c.esp_delta = 0;
 }
 
 void emit_push_segment(Context& c, const Insn& insn) {

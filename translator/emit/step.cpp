@@ -1,9 +1,11 @@
 #include "translator/emit/exits.h"
 #include "translator/emit/families.h"
+#include "translator/emit/memory.h"
 
 namespace ringshift::translator::emit {
 namespace {
 
+using isa::Form;
 using isa::Op;
 
 void emit_expanded(Context& c, const isa::Insn& insn) {
@@ -55,9 +57,54 @@ bool brief(Op op) {
   }
 }
 
+// Whether a general register operand of the instruction is esp.
+bool names_esp(const isa::Insn& insn) {
+  const bool rm = insn.has_modrm && !insn.memory && insn.rm == kEsp;
+  switch (insn.form) {
+    case Form::rm_reg:
+    case Form::reg_rm:
+    case Form::reg_rm_imm:
+    case Form::rm_reg_imm:
+    case Form::rm_reg_cl:
+    case Form::host:
+      return rm || insn.reg == kEsp;
+    case Form::opreg:
+    case Form::opreg_imm:
+    case Form::acc_opreg:
+      return insn.reg == kEsp;
+    default:
+      return rm;
+  }
+}
+
+// Whether r12d must be guest esp before the instruction starts.
+bool needs_esp(const plan::Step& step) {
+  const isa::Insn& insn = step.insn;
+  switch (insn.op) {
+    case Op::call:
+    case Op::ret:
+    case Op::leave:
+      return step.treatment == plan::Treatment::interpret;
+    case Op::call_indirect:
+      return step.treatment == plan::Treatment::interpret || names_esp(insn);
+    case Op::lea:
+      return insn.width != 4 && insn.reg == kEsp;
+    case Op::pusha:
+    case Op::popf:
+    case Op::sti:
+      return true;
+    default:
+      return step.treatment >= plan::Treatment::branch || (names_esp(insn) && !copies_esp(insn));
+  }
+}
+
 }  // namespace
 
 void emit_step(Context& c, const plan::Step& step) {
+  if (c.esp_delta != 0 && needs_esp(step)) {
+    settle_esp(c);
+    mark_fixup(c, Fixup::none);
+  }
   switch (step.treatment) {
     case plan::Treatment::copy:
       return emit_copy(c, step.insn);

@@ -34,7 +34,7 @@ void emit_pushf(Context& c, const Insn& insn) {
   c.a.pext(x86::r9d, x86::r9d, x86::r10d);
   c.a.pdep(x86::r9d, x86::r9d, x86::r10d);
   c.a.lea(x86::r8d, x86::ptr(x86::r8, x86::r9));
-  store(c, width, stack(-size), kScratch8);
+  store(c, width, stack(c, -size), kScratch8);
   move_esp(c, -size);
 }
 
@@ -48,9 +48,9 @@ void emit_popf(Context& c, const Insn& insn) {
   if (c.request.mode.cpl == 0) compared |= eflags::kIopl;
 
   if (width == 4) {
-    load(c, 4, kScratch8, stack(0));
+    load(c, 4, kScratch8, stack(c, 0));
   } else {
-    c.put(encode({.map = 1, .opcode = 0xB7, .reg = kScratch8}, stack(0)));
+    c.put(encode({.map = 1, .opcode = 0xB7, .reg = kScratch8}, stack(c, 0)));
   }
   c.a.pushfq();
   c.a.pop(x86::r10);
