@@ -178,14 +178,14 @@ TEST_F(FpImage, MaskmovdquWritesSelectedBytesOnly) {
   EXPECT_EQ(lab.hex(kData, 16), "10cccccccccccc17cccccccccc1dcccc");
 }
 
-TEST_F(FpImage, MaskmovdquWrapsWith16BitAddressesAndFollowsOverrides) {
+TEST_F(FpImage, MaskmovdquTakes16BitAddressesAndFollowsOverrides) {
   lab.xmm<std::uint64_t>(1, {0xAAAAAAAAAAAABBAA, 0});
   lab.xmm<std::uint64_t>(2, {0x8080, 0});
   lab.state.gpr[kEdi] = 0x1FFFF;
   lab.state.set_segment(Seg::fs, FpLab::flat(0, 0x40000));
   EXPECT_EQ(lab.run({0x64, 0x67, 0x66, 0x0F, 0xF7, 0xCA}), Flow::next);
   EXPECT_EQ(*lab.ram(0x4FFFF), 0xAA);
-  EXPECT_EQ(*lab.ram(0x40000), 0xBB);
+  EXPECT_EQ(*lab.ram(0x50000), 0xBB);  // the operand goes on where the address ends
 }
 
 TEST_F(FpImage, MaskmovqWithAnEmptyMaskTouchesNoMemoryButEntersMmxMode) {

@@ -118,8 +118,8 @@ void Builder::choose_segments() {
   sel(Seg::fs) = sel(Seg::gs) = options_.flat_only ? kUserData : local_selector(kLdtFlat);
   sel(Seg::cs) = form_.size == decode::CodeSize::bits16 ? local_selector(kLdtCode16) : kUserCode;
   if (options_.flat_only) return;
-  constexpr std::array kAny{kLdtFlat,     kLdtBased,     kLdtBased, kLdtSmall,       kLdtDown32,   kLdtDown16,
-                            kLdtReadOnly, kLdtUnaligned, kLdtCode,  kLdtExecuteOnly, kLdtCodeBased};
+  constexpr std::array kAny{kLdtFlat,     kLdtBased,     kLdtBased, kLdtSmall, kLdtDown32,      kLdtDown16,
+                            kLdtReadOnly, kLdtUnaligned, kLdtWrap,  kLdtCode,  kLdtExecuteOnly, kLdtCodeBased};
   for (const Seg s : {Seg::fs, Seg::gs}) {
     sel(s) = chance(8) ? std::uint16_t{0} : local_selector(kAny[rng_() % kAny.size()]);
     if (sel(s) == local_selector(kLdtExecuteOnly)) sel(s) = local_selector(kLdtUnaligned);
@@ -310,6 +310,10 @@ void Builder::point_memory_operand() {
   const std::uint32_t base = base_of(insn_.segment);
   const bool low = insn_.address_size == 2 && base < kData - 0x1000;
   target_ = pick_linear(size, low);
+  // Across the end of what 16 bits can address.
+  if (insn_.address_size == 2 && base == kLocalSegments[kLdtWrap].base && chance(4)) {
+    target_ = base + 0x10000 - 1 - static_cast<std::uint32_t>(rng_() % size);
+  }
   // 16 bits reach nothing but code from there: INT3 on both sides.
   if (insn_.address_size == 2 && base == kCode) target_ = kCode + c_.slot * kSlotBytes;
   refused_ |= insn_.address_size == 2 && base == kCode && size > 16;

@@ -61,6 +61,7 @@ enum LocalIndex : unsigned {
   kLdtExecuteOnly,
   kLdtAbsent,
   kLdtUnaligned,
+  kLdtWrap,  // 16-bit offsets end within the data
   kLdtCodeBased,
   kLdtCode16,
   kLdtAbsentCode,
@@ -77,6 +78,7 @@ inline constexpr std::array<LocalSegment, kLdtEmpty> kLocalSegments{{
     {0, 0xFFFFF, true, true, false, false, true},
     {0, 0xFFFFF, true, true, true, false, false, false},
     {kData + 0x123, 0xFFFFF, true, true, true, false, false},
+    {kData - 0xF000, 0xFFFFF, true, true, true, false, false},
     {kCode, 0xFFFFF, true, true, true, false, true},
     {kCode, 0xFFFF, false, false, true, false, true},
     {0, 0xFFFFF, true, true, true, false, true, false},
