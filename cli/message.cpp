@@ -10,9 +10,11 @@ namespace ringshift::cli {
 
 void say(std::string_view text) {
   while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  // A terminal may be raw, and needs the carriage return; if it is not, one more does no harm.
+  const std::string_view end = ::isatty(STDERR_FILENO) != 0 ? "\r\n" : "\n";
   std::string line = "ringshift: ";
-  line += text;
-  line += '\n';
+  for (const char c : text) c == '\n' ? line += end : line += c;
+  line += end;
   // One write, so that lines of several processes or threads do not mix.
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }

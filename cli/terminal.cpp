@@ -21,7 +21,6 @@ bool Terminal::in_foreground() const {
 void Terminal::make_raw() {
   termios raw = before_;
   cfmakeraw(&raw);
-  raw.c_oflag |= before_.c_oflag & OPOST;
   raw_ = tcsetattr(fd_, TCSANOW, &raw) == 0;
 }
 

@@ -7,8 +7,8 @@
 
 namespace ringshift::cli {
 
-// Keys go to the guest one by one, unseen by the host's line discipline; output is processed as before, so that our
-// own lines look right. What was set before comes back when it ends. Not thread-safe.
+// Keys go to the guest one by one and its output to the screen as it is: the host's line discipline sees neither. What
+// was set before comes back when it ends. Not thread-safe.
 class Terminal {
  public:
   // Null if the file is no terminal.

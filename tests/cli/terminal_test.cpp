@@ -39,6 +39,13 @@ TEST_F(Console, SendsEveryOtherKeyToTheGuest) {
   EXPECT_TRUE(process_.wait_for(">\x03\x04\x1B"));
 }
 
+TEST(ConsoleOutput, IsTheGuestsByteForByte) {
+  const Folder folder;
+  Process process({"run", "--kernel", folder.guest("guest", kLines)}, Process::Stdin::terminal);
+  EXPECT_TRUE(process.wait_for("b\n"));
+  EXPECT_EQ(process.output(), "a\n\tb\n");
+}
+
 TEST_F(Console, CtrlATwiceSendsItOnce) {
   process_.type("\x01\x01z");
   EXPECT_TRUE(process_.wait_for(">\x02{"));

@@ -85,4 +85,13 @@ const Code kChatter{
     0xEB, 0xFD,              // jmp next
 };
 
+const Code kLines{
+    0x66, 0xBA, 0xF8, 0x03,        // mov dx, 3F8h
+    0xB9, 0x05, 0x00, 0x00, 0x00,  // mov ecx, 5
+    0xBE, 0x23, 0x00, 0x10, 0x00,  // mov esi, the text behind the code, which is at 100010h
+    0xF3, 0x6E,                    // rep outsb
+    0xF4, 0xEB, 0xFD,              // hlt; jmp back to it
+    'a',  '\n', '\t', 'b',  '\n',
+};
+
 }  // namespace ringshift::test

@@ -39,5 +39,6 @@ extern const Code kSpin;         // a loop that nothing ends
 extern const Code kHalt;         // hlt with interrupts off
 extern const Code kEcho;         // sends '>', then back what it receives, each byte plus one
 extern const Code kChatter;      // sends for ever
+extern const Code kLines;        // sends "a\n\tb\n", then waits for ever
 
 }  // namespace ringshift::test
