@@ -68,9 +68,11 @@ class Cpu {
   std::uint32_t tsc_kilohertz = 0;
   std::shared_ptr<HostThunks> thunks;  // stubs for instructions the host executes; made when first needed
   GuestFault fault;                    // valid when a handler returned Flow::fault or a MemResult is empty
-  // Set by an instruction that began with EFLAGS.TF set and that no single-step trap follows (INT n, MOV
-  // SS); single_step_trap() clears it.
-  bool no_single_step = false;
+  // Set by an instruction that no debug trap follows (INT n that began with TF set; MOV SS, with TF or breakpoints);
+  // debug_trap() clears it.
+  bool no_debug_trap = false;
+  // B0 to B3 of DR6: the data breakpoints that the current instruction has met.
+  std::uint32_t watch_hits = 0;
   // Causes already given to Platform::report by report_once().
   std::vector<std::uint32_t> reported;
 

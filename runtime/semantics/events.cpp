@@ -1,5 +1,7 @@
 #include "runtime/semantics/events.h"
 
+#include <utility>
+
 #include "runtime/semantics/interrupt.h"
 #include "runtime/semantics/system_registers.h"
 
@@ -62,12 +64,12 @@ bool deliver_interrupt(Cpu& cpu, std::uint8_t vec) {
   return deliver_fault(cpu, GuestFault{cpu.fault});
 }
 
-bool single_step_trap(Cpu& cpu) {
-  if (cpu.no_single_step) {
-    cpu.no_single_step = false;
-    return false;
-  }
-  cpu.state.dr[6] |= kDr6Bs;
+bool debug_trap(Cpu& cpu, bool stepped) {
+  // What was met meanwhile is reported behind the next instruction.
+  if (std::exchange(cpu.no_debug_trap, false)) return false;
+  const std::uint32_t hits = std::exchange(cpu.watch_hits, 0);
+  if (!stepped && hits == 0) return false;
+  cpu.state.dr[6] |= hits | (stepped ? kDr6Bs : 0U);
   cpu.raise(vector::kDb);
   cpu.fault.trap = true;
   return true;

@@ -20,9 +20,9 @@ namespace ringshift {
   return state.interrupt_flag != 0 && state.interrupt_shadow == 0;
 }
 
-// After a completed instruction that began with EFLAGS.TF set: raises the single-step #DB.
-// True if one must be delivered (it is in cpu.fault).
-[[nodiscard]] bool single_step_trap(Cpu& cpu);
+// After a completed instruction: raises the #DB of single-stepping, if the instruction began with EFLAGS.TF set
+// (`stepped`), and of the data breakpoints that it met. True if one must be delivered (it is in cpu.fault).
+[[nodiscard]] bool debug_trap(Cpu& cpu, bool stepped);
 
 // DR7 enables some breakpoint: instructions must run one at a time, checked.
 [[nodiscard]] inline bool breakpoints_armed(const CpuState& state) { return (state.dr[7] & 0xFFU) != 0; }

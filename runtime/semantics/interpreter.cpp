@@ -267,14 +267,16 @@ struct Interpreter::Impl final : mmu::CodeWriteListener {
   // What surrounds an instruction when something beyond the ordinary is going on.
   struct Attention {
     bool single_step = false;
-    bool resume = false;  // RF was set
+    bool watched = false;  // breakpoints are armed
+    bool resume = false;   // RF was set
     std::uint16_t task = 0;
   };
 
   Attention begin_attended() {
     CpuState& s = cpu.state;
     s.interrupt_shadow = 0;  // over after this instruction; one that sets it, sets it anew
-    return {(s.system_flags & eflags::kTf) != 0, (s.system_flags & eflags::kRf) != 0, s.tr.selector};
+    return {(s.system_flags & eflags::kTf) != 0, breakpoints_armed(s), (s.system_flags & eflags::kRf) != 0,
+            s.tr.selector};
   }
 
   // RF ends with the first completed instruction, unless that loaded it (IRET, task switches: SDM vol. 3, 18.3.1.1).
@@ -328,6 +330,7 @@ RunResult Interpreter::Impl::run(std::uint64_t max_instructions) {
         ++result.retired;
         break;
       case Flow::fault:
+        cpu.watch_hits = 0;
         if (!deliver()) return result.with(Stop::shutdown);
         continue;
       case Flow::shutdown:
@@ -335,7 +338,7 @@ RunResult Interpreter::Impl::run(std::uint64_t max_instructions) {
     }
     if (attended) [[unlikely]] {
       if (flow != Flow::repeat) end_resume(attention, entry->insn.op);
-      if (attention.single_step && single_step_trap(cpu)) {
+      if ((attention.single_step || attention.watched) && debug_trap(cpu, attention.single_step)) {
         s.halted = 0;  // the trap is delivered instead of waiting
         if (!deliver()) return result.with(Stop::shutdown);
       }

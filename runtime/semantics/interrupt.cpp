@@ -167,7 +167,7 @@ Flow software_interrupt(Cpu& cpu, const Event& event) {
   const bool stepping = (cpu.state.system_flags & eflags::kTf) != 0;
   if (!enter_handler(cpu, event)) return Flow::fault;
   // Entry has cleared TF: single stepping passes over the whole handler (SDM vol. 3, 17.3.1.4).
-  if (stepping) cpu.no_single_step = true;
+  if (stepping) cpu.no_debug_trap = true;
   return Flow::jump;
 }
 

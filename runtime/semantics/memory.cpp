@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "runtime/semantics/cpu_memory.h"
+#include "runtime/semantics/system_registers.h"
 
 namespace ringshift {
 namespace {
@@ -142,7 +143,9 @@ bool translate_operand(Cpu& cpu, Seg seg, std::uint32_t offset, std::uint32_t si
     cpu.raise(vector::kAc, 0);
     return false;
   }
-  return translate_range(cpu, *linear, size, access, user_rights(cpu.state), pieces);
+  if (!translate_range(cpu, *linear, size, access, user_rights(cpu.state), pieces)) return false;
+  if (cpu.state.watches_data()) note_data_access(cpu, *linear, size, access == Access::write);
+  return true;
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // MOV, PUSH and POP of segment registers; LDS, LES, LSS, LFS, LGS.
+#include "runtime/semantics/events.h"
 #include "runtime/semantics/far.h"
 #include "runtime/semantics/handlers.h"
 #include "runtime/semantics/rm_operand.h"
@@ -11,7 +12,7 @@ namespace {
 // A new SS: nothing may come between it and the instruction that loads ESP (SDM vol. 3, 6.8.3).
 void hold_events_after_ss(Cpu& cpu) {
   cpu.state.interrupt_shadow = 1;
-  if ((cpu.state.system_flags & eflags::kTf) != 0) cpu.no_single_step = true;
+  if ((cpu.state.system_flags & eflags::kTf) != 0 || breakpoints_armed(cpu.state)) cpu.no_debug_trap = true;
 }
 
 Flow load_far_pointer(Cpu& cpu, const isa::Insn& insn, Seg seg) {

@@ -51,7 +51,7 @@ class Cursor {
 template <class One, class Bulk, class GoOn>
 Flow iterate(Cpu& cpu, const Insn& insn, Cursor& cursor, One&& one, Bulk&& bulk, GoOn&& go_on) {
   if (!insn.repeated()) return one() ? Flow::next : Flow::fault;
-  const bool stepped = (cpu.state.system_flags & eflags::kTf) != 0;
+  const bool stepped = (cpu.state.system_flags & eflags::kTf) != 0 || cpu.state.watches_data();
   while (cursor.get(kEcx) != 0) {
     std::uint32_t done = stepped ? 0 : bulk(cursor.get(kEcx));
     if (done == 0) {

@@ -27,6 +27,9 @@ enum class BreakpointKind : std::uint8_t {
 [[nodiscard]] std::uint32_t breakpoint_hits(const CpuState& state, std::uint32_t address, std::uint32_t size,
                                             BreakpointKind kind);
 
+// An access to data while CpuState::watches_data(): collects what it hits in Cpu::watch_hits.
+void note_data_access(Cpu& cpu, std::uint32_t linear, std::uint32_t size, bool write);
+
 // Tells the platform of something unsupported, once for each `key`.
 void report_once(Cpu& cpu, std::uint32_t key, const char* message);
 

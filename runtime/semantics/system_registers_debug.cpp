@@ -38,13 +38,6 @@ bool resolve(Cpu& cpu, unsigned& number) {
 unsigned field(std::uint32_t dr7, unsigned i) { return dr7 >> (16 + 4 * i) & 0xFU; }
 bool enabled(std::uint32_t dr7, unsigned i) { return (dr7 >> (2 * i) & 3U) != 0; }
 
-bool watches_data(std::uint32_t dr7) {
-  for (unsigned i = 0; i < 4; ++i) {
-    if (enabled(dr7, i) && (field(dr7, i) & 1U) != 0) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 std::uint32_t breakpoint_hits(const CpuState& state, std::uint32_t address, std::uint32_t size, BreakpointKind kind) {
@@ -59,6 +52,11 @@ std::uint32_t breakpoint_hits(const CpuState& state, std::uint32_t address, std:
     if (address - first < length || first - address < size) hits |= 1U << i;
   }
   return hits;
+}
+
+void note_data_access(Cpu& cpu, std::uint32_t linear, std::uint32_t size, bool write) {
+  cpu.watch_hits |= breakpoint_hits(cpu.state, linear, size, BreakpointKind::access);
+  if (write) cpu.watch_hits |= breakpoint_hits(cpu.state, linear, size, BreakpointKind::write);
 }
 
 Flow execute_mov_from_dr(Cpu& cpu, const isa::Insn& insn) {
@@ -77,9 +75,7 @@ Flow execute_mov_to_dr(Cpu& cpu, const isa::Insn& insn) {
     s.dr[6] = (value & kDr6Writable) | kDr6Fixed;
   } else if (number == 7) {
     s.dr[7] = (value & kDr7Writable) | kDr7Fixed;
-    if (watches_data(s.dr[7])) {
-      report_once(cpu, 0xD7000000U, "guest armed a data breakpoint (DR7): data accesses are not watched");
-    }
+    s.refresh_pointers();  // watched data has no fast paths
     cpu.platform.mode_changed();
   } else {
     s.dr[number] = value;

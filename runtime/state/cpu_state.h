@@ -71,7 +71,7 @@ struct HostContext {
   std::uint32_t exit_reason = 0;  // abi::Exit
   std::uint32_t exit_site = 0;    // which direct exit was taken, for chaining
   engine::TranslateEngine* engine = nullptr;  // who answers brief callouts
-  std::uint64_t retired = 0;      // guest instructions completed by translated code, where counted
+  std::uint64_t retired = 0;                  // guest instructions completed by translated code, where counted
 };
 
 // Bits of CpuState::pending.
@@ -134,11 +134,23 @@ struct alignas(64) CpuState {
   void set_segment(Seg s, const SegmentRegister& value) {
     const auto i = static_cast<std::size_t>(s);
     seg[i] = value;
-    base_pointer[i] = value.unlimited(s == Seg::cs) ? reinterpret_cast<std::uint64_t>(&seg[i].base) : 0;
+    base_pointer[i] =
+        value.unlimited(s == Seg::cs) && !watches_data() ? reinterpret_cast<std::uint64_t>(&seg[i].base) : 0;
   }
-  // base_pointer holds addresses of this object: call after a copy.
+  // base_pointer holds addresses of this object: call after a copy, and after a write to DR7.
   void refresh_pointers() {
     for (unsigned i = 0; i < kSegCount; ++i) set_segment(static_cast<Seg>(i), SegmentRegister{seg[i]});
+  }
+
+  // DR7 enables a breakpoint on data (SDM vol. 3, 17.2.4): every access must be looked at.
+  [[nodiscard]] bool watches_data() const {
+    const std::uint32_t dr7 = dr[7];
+    if ((dr7 & 0x11110000U) == 0) [[likely]]
+      return false;
+    for (unsigned i = 0; i < 4; ++i) {
+      if ((dr7 >> (2 * i) & 3U) != 0 && (dr7 >> (16 + 4 * i) & 1U) != 0) return true;
+    }
+    return false;
   }
 
   [[nodiscard]] bool protected_mode() const { return (cr0 & cr0::kPe) != 0; }

@@ -276,6 +276,131 @@ TEST_P(SystemDebug, AStepInFrontOfABreakpointComesFirst) {
   EXPECT_EQ(lab.stack(0), SystemLab::kCode + 1);
 }
 
+// ---- data breakpoints -------------------------------------------------------------------------------------
+
+enum class Watch : std::uint32_t {
+  write = 1,
+  access = 3
+};
+
+void watch(SystemLab& lab, unsigned n, std::uint32_t address, unsigned length, Watch kind) {
+  constexpr std::uint32_t kLengths[] = {0, 0, 1, 0, 3, 0, 0, 0, 2};
+  lab.state().dr[n] = address;
+  lab.state().dr[7] |= 1U << (2 * n) | (static_cast<std::uint32_t>(kind) | kLengths[length] << 2) << (16 + 4 * n);
+  lab.state().refresh_pointers();
+}
+
+struct WatchRow {
+  const char* what;
+  Watch kind;
+  unsigned length;
+  Bytes bytes;  // ebx is kData + 4, where the watched place is
+  bool hit;
+};
+
+const WatchRow kWatches[] = {
+    {"read, watched for writes", Watch::write, 4, {0x8B, 0x03}, false},  // mov eax, [ebx]
+    {"read, watched for both", Watch::access, 4, {0x8B, 0x03}, true},
+    {"write, watched for writes", Watch::write, 4, {0x89, 0x03}, true},  // mov [ebx], eax
+    {"write, watched for both", Watch::access, 4, {0x89, 0x03}, true},
+    {"read-modify-write, watched for writes", Watch::write, 4, {0xFF, 0x03}, true},  // inc dword [ebx]
+    {"a byte of it", Watch::write, 4, {0x88, 0x43, 0x03}, true},                     // mov [ebx+3], al
+    {"the byte below", Watch::access, 4, {0x88, 0x43, 0xFF}, false},
+    {"the byte above", Watch::access, 4, {0x88, 0x43, 0x04}, false},
+    {"a doubleword that ends in it", Watch::write, 1, {0x89, 0x43, 0xFD}, true},  // mov [ebx-3], eax
+    {"a doubleword in front of it", Watch::write, 1, {0x89, 0x43, 0xFC}, false},
+    {"two bytes, the second", Watch::write, 2, {0x88, 0x43, 0x01}, true},
+    {"two bytes, behind", Watch::write, 2, {0x88, 0x43, 0x02}, false},
+    {"a string store", Watch::write, 4, {0xAB}, true},                        // stosd
+    {"a string load", Watch::access, 4, {0xAD}, true},                        // lodsd
+    {"an SSE store", Watch::write, 1, {0x0F, 0x11, 0x43, 0xF8}, true},        // movups [ebx-8], xmm0
+    {"an x87 load", Watch::access, 4, {0xD9, 0x03}, true},                    // fld dword [ebx]
+    {"a compare that does not store", Watch::write, 4, {0x39, 0x03}, false},  // cmp [ebx], eax
+};
+
+TEST_P(SystemDebug, DataBreakpointsTrapBehindTheAccess) {
+  SystemLab lab(GetParam());
+  for (const WatchRow& row : kWatches) {
+    for (const unsigned cpl : {0U, 3U}) {
+      SCOPED_TRACE(testing::Message() << row.what << ", ring " << cpl);
+      lab.reset(cpl);
+      lab.gpr(kEbx) = lab.gpr(kEdi) = lab.gpr(kEsi) = SystemLab::kData + 4;
+      watch(lab, 2, SystemLab::kData + 4, row.length, row.kind);
+      if (!row.hit) {
+        EXPECT_TRUE(lab.completes(row.bytes));
+        continue;
+      }
+      EXPECT_EQ(lab.execute(row.bytes).handler, kDb);
+      EXPECT_EQ(lab.stack(0), SystemLab::kCode + row.bytes.size()) << "a trap";
+      EXPECT_EQ(lab.state().dr[6], kDr6Rest | 1U << 2);
+    }
+  }
+}
+
+TEST_P(SystemDebug, DataBreakpointsWorkOnTheStackAndArmedByTheGuest) {
+  SystemLab lab(GetParam());
+  lab.place(SystemLab::kCode, {0x0F, 0x23, 0xC0,    // mov dr0, eax
+                               0x0F, 0x23, 0xFB,    // mov dr7, ebx
+                               0x90, 0x51, 0x90});  // nop; push ecx; nop
+  lab.gpr(kEax) = lab.esp() - 4;
+  lab.gpr(kEbx) = 0x1 | 0xD0000;  // L0, write, 4 bytes
+  ASSERT_EQ(lab.run(), engine::StopReason::halted);
+  EXPECT_EQ(lab.vector(), kDb);
+  EXPECT_EQ(lab.stack(0), SystemLab::kCode + 8);
+  EXPECT_EQ(lab.state().dr[6], kDr6Rest | 1U);
+  // Disarmed, the same code runs through.
+  lab.set_cpl(0);
+  lab.state().halted = 0;
+  lab.gpr(kEbx) = 0;
+  ASSERT_EQ(lab.run(), engine::StopReason::halted);
+  EXPECT_EQ(lab.vector(), std::nullopt);
+}
+
+TEST_P(SystemDebug, ARepeatedStoreTrapsBehindTheIterationThatHits) {
+  SystemLab lab(GetParam());
+  lab.gpr(kEdi) = SystemLab::kData;
+  lab.gpr(kEcx) = 8;
+  watch(lab, 0, SystemLab::kData + 8, 4, Watch::write);
+  lab.place(SystemLab::kCode, {0xF3, 0xAB});  // rep stosd
+  ASSERT_EQ(lab.run(), engine::StopReason::halted);
+  EXPECT_EQ(lab.vector(), kDb);
+  EXPECT_EQ(lab.stack(0), SystemLab::kCode) << "the instruction goes on behind the handler";
+  EXPECT_EQ(lab.gpr(kEcx), 5u);
+  EXPECT_EQ(lab.gpr(kEdi), SystemLab::kData + 12);
+}
+
+TEST_P(SystemDebug, AnAccessThatFaultsTrapsNot) {
+  SystemLab lab(GetParam(), 3);
+  lab.identity_paging();
+  lab.set_page(SystemLab::kData + 0x1000, 0);
+  watch(lab, 0, SystemLab::kData + 0xFFC, 4, Watch::access);
+  lab.gpr(kEsi) = SystemLab::kData + 0xFFC;
+  lab.gpr(kEdi) = SystemLab::kData + 0x1000;
+  // movsd: the load hits, the store faults.
+  EXPECT_TRUE(lab.faults({0xA5}, vector::kPf, mmu::pf::kUser | mmu::pf::kWrite));
+  EXPECT_TRUE(lab.completes({0x90})) << "nothing is left over";
+}
+
+TEST_P(SystemDebug, MovSsHoldsADataBreakpointForOneInstruction) {
+  SystemLab lab(GetParam());
+  lab.poke<std::uint16_t>(SystemLab::kData, SystemLab::data(0));
+  lab.gpr(kEbx) = SystemLab::kData;
+  watch(lab, 0, SystemLab::kData, 2, Watch::access);
+  lab.place(SystemLab::kCode, {0x8E, 0x13, 0x90, 0x90, 0xF4});  // mov ss, [ebx]; nop; nop
+  ASSERT_EQ(lab.run(), engine::StopReason::halted);
+  EXPECT_EQ(lab.vector(), kDb);
+  EXPECT_EQ(lab.stack(0), SystemLab::kCode + 3);
+}
+
+TEST_P(SystemDebug, AStepAndADataBreakpointAreOneTrap) {
+  SystemLab lab(GetParam());
+  lab.gpr(kEbx) = SystemLab::kData;
+  watch(lab, 3, SystemLab::kData, 4, Watch::write);
+  lab.set_flags(eflags::kTf);
+  EXPECT_EQ(lab.execute({0x89, 0x03}).handler, kDb);
+  EXPECT_EQ(lab.state().dr[6], kDr6Rest | kBs | 1U << 3);
+}
+
 // ---- debug registers --------------------------------------------------------------------------------------
 
 TEST_P(SystemDebug, Dr6AndDr7HaveFixedBits) {
