@@ -166,7 +166,10 @@ FillResult ShadowWindowPool::fill(Linear linear, Access access) {
 void ShadowWindowPool::invlpg(Linear linear) {
   const std::uint32_t page = linear >> kPageShift;
   for (const auto& window : windows_) {
-    if (window->slot_of(page) == nullptr) continue;
+    const Slot* slot = window->slot_of(page);
+    if (slot == nullptr) continue;
+    // A kernel's temporary mappings come in scores, of which it reads a few: what is not mapped is left to a fault.
+    if (slot->kind == Slot::Kind::table && !slot->is_mapped(window->index_in_slot(page))) continue;
     if (window->generation == generation_) {
       note_pending(*window, page);
     } else if (maps_global(*window, page)) {
