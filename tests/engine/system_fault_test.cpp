@@ -250,6 +250,79 @@ TEST_P(SystemFault, AnInstructionAcrossAMissingPageFaultsAtThatPage) {
   EXPECT_EQ(lab.state().cr2, kPage);
 }
 
+// ---- PAE, no-execute and reserved bits ----------------------------------------------------------------------
+
+constexpr std::uint32_t kPaeDirectory = 0x84000, kPaeTable = 0x85000;
+constexpr std::uint64_t kNx = 1ULL << 63;
+
+// Identity for the first 2 MiB in pages of 4 KiB.
+void pae_paging(SystemLab& lab, bool no_execute) {
+  for (std::uint32_t i = 0; i < 4; ++i) lab.poke<std::uint64_t>(SystemLab::kPageDirectory + i * 8, 0);
+  for (std::uint32_t i = 0; i < 512; ++i) {
+    lab.poke<std::uint64_t>(kPaeDirectory + i * 8, 0);
+    lab.poke<std::uint64_t>(kPaeTable + i * 8, i << 12 | 7U);
+  }
+  lab.poke<std::uint64_t>(SystemLab::kPageDirectory, kPaeDirectory | 1U);
+  lab.poke<std::uint64_t>(kPaeDirectory, kPaeTable | 7U);
+  lab.state().cr3 = SystemLab::kPageDirectory;
+  lab.state().pdpte = {kPaeDirectory | 1U, 0, 0, 0};
+  lab.state().cr4 |= cr4::kPae;
+  lab.state().msr.efer = no_execute ? kEferNxe : 0;
+  lab.state().cr0 |= cr0::kPg | cr0::kWp;
+  update_paging(lab.cpu());
+}
+
+void set_pae_page(SystemLab& lab, std::uint32_t linear, std::uint64_t entry) {
+  lab.poke<std::uint64_t>(kPaeTable + (linear >> 12) * 8, entry);
+  lab.mmu().invlpg(linear);
+}
+
+struct PaeRow {
+  const char* what;
+  bool no_execute;
+  std::uint64_t entry;  // of kPage, without its address
+  int read, fetch;      // error codes for the supervisor; -1: allowed
+};
+
+TEST_P(SystemFault, NoExecuteAndReservedBitsShowInTheErrorCode) {
+  constexpr PaeRow kRows[] = {
+      {"plain", true, 7, -1, -1},
+      {"no execute", true, 7 | kNx, -1, pf::kPresent | pf::kFetch},
+      {"absent", true, 0, 0, pf::kFetch},
+      {"absent, without NXE", false, 0, 0, 0},
+      {"bit 63 is reserved without NXE", false, 7 | kNx, pf::kPresent | pf::kReserved, pf::kPresent | pf::kReserved},
+      {"address beyond 36 bits", true, 7 | 1ULL << 36, pf::kPresent | pf::kReserved,
+       pf::kPresent | pf::kReserved | pf::kFetch},
+      {"bit 62", true, 7 | 1ULL << 62, pf::kPresent | pf::kReserved, pf::kPresent | pf::kReserved | pf::kFetch},
+      {"reserved bits of an absent entry", true, 1ULL << 62, 0, pf::kFetch},
+  };
+  SystemLab lab(GetParam());
+  for (const PaeRow& row : kRows) {
+    for (const unsigned cpl : {0U, 3U}) {
+      SCOPED_TRACE(testing::Message() << row.what << ", ring " << cpl);
+      lab.reset(cpl);
+      pae_paging(lab, row.no_execute);
+      lab.poke<std::uint8_t>(kPage, 0x90);
+      set_pae_page(lab, kPage, kPage | row.entry);
+      const std::uint32_t user = cpl == 3 ? pf::kUser : 0;
+      const auto error = [&](int code) { return static_cast<std::uint32_t>(code) | user; };
+      const Bytes load = {0xA1, 0x10, 0, 3, 0};
+      EXPECT_TRUE(row.read < 0 ? lab.completes(load) : lab.faults(load, vector::kPf, error(row.read)));
+      lab.state().eip = kPage;
+      const auto outcome = lab.step();
+      if (row.fetch < 0) {
+        EXPECT_TRUE(outcome);
+        continue;
+      }
+      EXPECT_EQ(outcome.handler, unsigned{vector::kPf});
+      EXPECT_EQ(lab.stack(0), error(row.fetch));
+      EXPECT_EQ(lab.state().cr2, kPage);
+    }
+  }
+}
+
+// ---- implicit accesses ----------------------------------------------------------------------------------------
+
 // Descriptor tables, TSS and inner stacks are accessed as the supervisor, whatever the ring (SDM vol. 3, 4.6).
 TEST_P(SystemFault, ImplicitAccessesAreTheSupervisors) {
   SystemLab lab(GetParam());

@@ -198,6 +198,18 @@ TEST_P(SystemV86, PopfAndIretLoadIfButNeitherIoplNorVm) {
   EXPECT_EQ(lab.eip(), 0x44u);
 }
 
+TEST_P(SystemV86, IretIgnoresNt) {
+  SystemLab lab(GetParam());
+  lab.enter_v86(3);
+  lab.set_flags(lab.flags() | eflags::kNt);
+  lab.push16(0x0002);
+  lab.push16(0x2200);
+  lab.push16(0x0044);
+  ASSERT_TRUE(lab.transfers({0xCF}));
+  EXPECT_EQ(lab.eip(), 0x44u);
+  EXPECT_EQ(lab.state().tr.selector, SystemLab::kTssSelector);
+}
+
 TEST_P(SystemV86, PushfShowsIoplAndIf) {
   SystemLab lab(GetParam());
   lab.enter_v86(3);
