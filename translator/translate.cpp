@@ -31,7 +31,7 @@ void emit_block(Context& c, const plan::Block& block) {
     c.last = &step == &block.steps.back();
     emit::mark_boundary(c);
     emit::emit_step(c, step);
-    ++c.index;
+    c.index = plan::counted_at_once(step) ? std::uint16_t{0} : static_cast<std::uint16_t>(c.index + 1U);
   }
   if (block.undecodable) {
     c.guest_offset = 0;

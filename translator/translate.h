@@ -15,6 +15,7 @@ namespace ringshift::translator {
 
 struct Options {
   unsigned max_instructions = 64;   // of one block; 1 for instruction-at-a-time tests
+  unsigned max_side_exits = 4;      // calls and conditional branches that a block continues behind
   bool count_retired = false;       // add the instructions completed to HostContext::retired at each exit
   bool deterministic_time = false;  // rdtsc is left to the runtime
   bool older_model = false;         // instructions newer than the i486 are left to the runtime, which knows the model

@@ -19,12 +19,6 @@ void mark_end(Context& c, std::uint32_t next) {
   mark_boundary(c);
 }
 
-void emit_jcc(Context& c, const Insn& insn, std::uint32_t next) {
-  branch_direct(c, insn.condition, insn.target(c.eip()), c.index + 1U);
-  mark_end(c, next);
-  exit_direct(c, next, c.index);
-}
-
 // loop, loope, loopne, jecxz reach only 127 bytes: over the jump of the other way.
 void emit_loop(Context& c, const Insn& insn, std::uint32_t next) {
   const std::uint32_t target = insn.target(c.eip());
@@ -48,13 +42,11 @@ void push_return_address(Context& c, std::uint32_t next) {
   move_esp(c, -4);
 }
 
-// What follows a host call: the way back, then on to the next instruction.
+// What follows a host call: the way back.
 void emit_return(Context& c, std::uint32_t next) {
   c.guest_offset = static_cast<std::uint16_t>(next - c.request.eip);
-  c.index = 0;  // the call was counted before it was made
+  c.index = 0;
   return_site(c, next);
-  mark_boundary(c);
-  exit_direct(c, next, 0);
 }
 
 void emit_call(Context& c, const Insn& insn, std::uint32_t next) {
@@ -88,7 +80,7 @@ void emit_control(Context& c, const Insn& insn) {
   const std::uint32_t next = c.eip() + insn.length;
   switch (insn.op) {
     case Op::jcc:
-      return emit_jcc(c, insn, next);
+      return branch_direct(c, insn.condition, insn.target(c.eip()), c.index + 1U);
     case Op::jmp:
       return exit_direct(c, insn.target(c.eip()), c.index + 1U);
     case Op::jmp_indirect:

@@ -94,7 +94,7 @@ bool needs_esp(const plan::Step& step) {
     case Op::sti:
       return true;
     default:
-      return step.treatment >= plan::Treatment::branch || (names_esp(insn) && !copies_esp(insn));
+      return step.treatment >= plan::Treatment::side_exit || (names_esp(insn) && !copies_esp(insn));
   }
 }
 
@@ -110,6 +110,7 @@ void emit_step(Context& c, const plan::Step& step) {
       return emit_copy(c, step.insn);
     case plan::Treatment::expand:
       return emit_expanded(c, step.insn);
+    case plan::Treatment::side_exit:
     case plan::Treatment::branch:
       return emit_control(c, step.insn);
     case plan::Treatment::interpret:

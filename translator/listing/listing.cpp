@@ -82,6 +82,8 @@ std::string_view name(translator::plan::Treatment treatment) {
       return "copy";
     case Treatment::expand:
       return "expand";
+    case Treatment::side_exit:
+      return "side exit";
     case Treatment::branch:
       return "branch";
     case Treatment::interpret:

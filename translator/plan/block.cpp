@@ -12,6 +12,7 @@ void plan_block(const Request& request, Block& block) {
   const auto size = request.mode.code32 ? decode::CodeSize::bits32 : decode::CodeSize::bits16;
   const auto in_page = std::min<std::size_t>(request.in_page, request.bytes.size());
   const unsigned limit = std::max(1U, request.options.max_instructions);
+  unsigned side_exits = 0;
   std::size_t offset = 0;
   while (true) {
     const bool first = block.steps.empty();
@@ -30,7 +31,9 @@ void plan_block(const Request& request, Block& block) {
     offset = end;
     block.crosses_page = end > in_page;
     block.falls_through = step.treatment < Treatment::branch;
-    if (!block.falls_through || end >= in_page || alone || block.steps.size() >= limit) break;
+    if (step.treatment == Treatment::side_exit) ++side_exits;
+    const bool full = block.steps.size() >= limit || side_exits > request.options.max_side_exits;
+    if (!block.falls_through || end >= in_page || alone || full) break;
   }
   block.bytes = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(offset));
 }

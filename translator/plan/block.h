@@ -13,6 +13,7 @@ namespace ringshift::translator::plan {
 enum class Treatment : std::uint8_t {
   copy,       // its own bytes, with prefixes and ModRM rewritten
   expand,     // a short sequence, emitted by its family
+  side_exit,  // as expand, and may go elsewhere: a conditional branch, a call
   branch,     // as expand, and ends the block
   interpret,  // leaves for the runtime, and ends the block
 };
@@ -49,6 +50,11 @@ struct Block {
 
 // Replaces what `block` holds, but keeps its storage.
 void plan_block(const Request& request, Block& block);
+// A call counts itself and what precedes it before it goes to its target.
+[[nodiscard]] inline bool counted_at_once(const Step& step) {
+  return step.treatment == Treatment::side_exit && step.insn.op != isa::Op::jcc;
+}
+
 [[nodiscard]] Block plan_block(const Request& request);
 
 }  // namespace ringshift::translator::plan

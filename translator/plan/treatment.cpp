@@ -246,12 +246,14 @@ Treatment treatment(const Insn& insn, const ModeKey& mode, const Options& option
     case Op::call:
       // The next instruction as target only asks for eip: nobody will return there.
       if (insn.stack_operand == 4 && insn.width == 4 && insn.imm == 0) return Treatment::expand;
-      return when(insn.stack_operand == 4 && insn.width == 4, Treatment::branch);
+      return when(insn.stack_operand == 4 && insn.width == 4, Treatment::side_exit);
     case Op::call_indirect:
+      return when(insn.stack_operand == 4, Treatment::side_exit);
     case Op::ret:
       return when(insn.stack_operand == 4, Treatment::branch);
-    case Op::jmp:
     case Op::jcc:
+      return when(insn.width == 4, Treatment::side_exit);
+    case Op::jmp:
     case Op::jmp_indirect:
       return when(insn.width == 4, Treatment::branch);
     case Op::loop:
