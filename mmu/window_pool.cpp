@@ -103,13 +103,13 @@ Window* ShadowWindowPool::add_window() {
 // The least recently used window, of the same format if there is one, and not of the current CR3 unless
 // there is no other.
 Window& ShadowWindowPool::recyclable(const PagingState& paging, View view) {
-  Window* best = nullptr;
+  Window* best = windows_.front().get();
   auto rank = [&](Window* window) {
     const bool in_use = std::find(recent_.begin(), recent_.end(), window) != recent_.end();
     return std::tuple(in_use, !same_format(*window, paging, view), window->last_used);
   };
   for (const auto& window : windows_) {
-    if (best == nullptr || rank(window.get()) < rank(best)) best = window.get();
+    if (rank(window.get()) < rank(best)) best = window.get();
   }
   return *best;
 }
