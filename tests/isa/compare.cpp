@@ -42,9 +42,21 @@ bool access_fault(int v) { return v == vector::kSs || v == vector::kGp || v == v
 
 std::string hex(std::span<const std::uint8_t> bytes) { return fmt::format("{:02x}", fmt::join(bytes, " ")); }
 
+// AddressSanitizer's shadow begins at 7FFF8000h: there, a stray jump on the native side finds a page present, if not
+// executable.
+std::uint32_t comparable_error(const Outcome& outcome) {
+#ifdef __SANITIZE_ADDRESS__
+  constexpr std::uint32_t kPresent = 1U << 0;
+  constexpr std::uint32_t kFetch = 1U << 4;
+  const bool shadow = outcome.vector == vector::kPf && outcome.cr2 >= 0x7FFF8000U;
+  if (shadow && (outcome.error & kFetch) != 0) return outcome.error & ~kPresent;
+#endif
+  return outcome.error;
+}
+
 void compare_event(const Outcome& expected, const Outcome& actual, const Leniency& open, std::string& text) {
   const bool any = open.any_access_fault && access_fault(expected.vector) && access_fault(actual.vector);
-  if ((expected.vector != actual.vector || expected.error != actual.error) && !any) {
+  if ((expected.vector != actual.vector || comparable_error(expected) != comparable_error(actual)) && !any) {
     text += fmt::format("  event: host {} (error {:x}), ours {} (error {:x})\n", expected.vector, expected.error,
                         actual.vector, actual.error);
   }
