@@ -7,8 +7,8 @@ source "$(dirname "$0")/../../scripts/lib.sh"
 log=build/boot-logs/terminal
 mkdir -p build/boot-logs
 : >"$log"
-coproc demo { exec timeout 900 script -qefc "stty -echo; before=\$(stty -g); ./demo $*; status=\$?
-  [[ \$(stty -g) == \$before ]] && echo SETTINGS kept; exit \$status" /dev/null 2>&1; }
+coproc demo { SHELL=/bin/sh exec timeout 900 script -qefc "stty -echo; before=\$(stty -g); ./demo $*; status=\$?
+  [ \$(stty -g) = \$before ] && echo SETTINGS kept; exit \$status" /dev/null 2>&1; }
 pid=$demo_PID out=${demo[0]} in=${demo[1]}
 
 # await TEXT: reads the console until TEXT has come.
