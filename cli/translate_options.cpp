@@ -6,9 +6,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "cli/assemble.h"
+#include "cli/cpu_option.h"
 #include "cli/files.h"
 #include "cli/sizes.h"
+#include "translator/assemble/assemble.h"
 
 namespace ringshift::cli {
 namespace {
@@ -61,44 +62,28 @@ std::variant<Bytes, std::string> read_part(const TranslateText& text) {
   return Bytes(first, first + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(length, bytes.size() - offset)));
 }
 
-std::variant<Bytes, std::string> read_code(const TranslateText& text) {
+std::variant<Bytes, std::string> read_code(const TranslateText& text, std::optional<assemble::Assembler>& assembler) {
   if (text.hex.has_value() + text.assembly.has_value() + text.file.has_value() != 1) {
     return "translate needs one of --hex, --asm, --file";
   }
   if ((text.offset || text.length) && !text.file) return "--offset and --length go with --file";
   if (text.file) return read_part(text);
-  if (text.assembly) return assemble(*text.assembly, text.mode == "16" ? 16 : 32);
-  auto bytes = parse_hex(*text.hex);
+  if (text.assembly) {
+    auto result = assemble::assemble(*text.assembly, text.mode == "16" ? 16 : 32);
+    if (const auto* error = std::get_if<std::string>(&result)) return "--asm " + *error;
+    assembler = std::get<assemble::Code>(result).by;
+    return std::get<assemble::Code>(std::move(result)).bytes;
+  }
+  auto bytes = assemble::parse_hex(*text.hex);
   if (!bytes) return fmt::format("--hex '{}': not bytes of two hexadecimal digits", *text.hex);
   return std::move(*bytes);
 }
 
 }  // namespace
 
-std::optional<Bytes> parse_hex(std::string_view text) {
-  Bytes bytes;
-  int high = -1;
-  for (const char c : text) {
-    if (c == ' ' || c == ',' || c == '\t' || c == '\n') {
-      if (high >= 0) return std::nullopt;  // half a byte
-      continue;
-    }
-    const auto digit = parse_number(std::string("0x") + c);
-    if (!digit) return std::nullopt;
-    if (high < 0) {
-      high = static_cast<int>(*digit);
-    } else {
-      bytes.push_back(static_cast<std::uint8_t>(static_cast<unsigned>(high) << 4 | *digit));
-      high = -1;
-    }
-  }
-  if (high >= 0) return std::nullopt;
-  return bytes;
-}
-
 void add_translate_options(CLI::App& app, TranslateText& text) {
   app.add_option("--hex", text.hex, "Guest code as hexadecimal bytes: \"9c fa 9d\"")->type_name("BYTES");
-  app.add_option("--asm", text.assembly, "Guest code for nasm, lines separated by ';': \"pushf; cli; popf\"")
+  app.add_option("--asm", text.assembly, "Guest code in Intel syntax, lines separated by ';': \"pushf; cli; popf\"")
       ->type_name("TEXT");
   app.add_option("--file", text.file, "A file with guest code")->type_name("FILE");
   app.add_option("--offset", text.offset, "Where it begins in the file [0]")->type_name("N");
@@ -108,6 +93,7 @@ void add_translate_options(CLI::App& app, TranslateText& text) {
   app.add_option("--iopl", text.iopl, "I/O privilege level")->type_name("N")->capture_default_str();
   app.add_option("--address", text.address, "Linear address of the code")->type_name("N")->capture_default_str();
   app.add_option("--max-block", text.max_block, "Most instructions of a block")->type_name("N")->capture_default_str();
+  app.add_option("--cpu", text.cpu, kCpuHelp)->type_name("MODEL")->capture_default_str();
   app.add_flag("--json", text.json, "Machine-readable output");
 }
 
@@ -120,7 +106,8 @@ std::variant<TranslateRequest, std::string> check_translate_options(const Transl
   std::uint64_t max_block = 0;
   if (auto error = check_number("--max-block", text.max_block, 1, 256, max_block)) return *error;
   request.options.max_instructions = static_cast<unsigned>(max_block);
-  auto code = read_code(text);
+  if (auto error = check_cpu(text.cpu, request.options.model)) return *error;
+  auto code = read_code(text, request.assembler);
   if (auto* error = std::get_if<std::string>(&code)) return *error;
   request.code = std::get<Bytes>(std::move(code));
   if (request.code.empty()) return "there is no code to translate";

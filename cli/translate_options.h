@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "translator/assemble/assemble.h"
 #include "translator/mode_key.h"
 #include "translator/translate.h"
 
@@ -20,7 +21,7 @@ namespace ringshift::cli {
 struct TranslateText {
   std::optional<std::string> hex, assembly, file;
   std::optional<std::string> offset, length;
-  std::string mode = "32", cpl = "0", iopl = "0", address = "0x100000", max_block = "64";
+  std::string mode = "32", cpl = "0", iopl = "0", address = "0x100000", max_block = "64", cpu = "core2";
   bool json = false;
 };
 
@@ -30,6 +31,7 @@ struct TranslateRequest {
   std::uint32_t address = 0x100000;  // of the code, linear
   translator::ModeKey mode;
   translator::Options options;
+  std::optional<assemble::Assembler> assembler;  // who made the code from text
   bool json = false;
 };
 
@@ -37,8 +39,5 @@ void add_translate_options(CLI::App& app, TranslateText& text);
 
 // Reads the file and assembles the text. The error is one readable line.
 [[nodiscard]] std::variant<TranslateRequest, std::string> check_translate_options(const TranslateText& text);
-
-// Bytes from hexadecimal digits with spaces or commas between them; nothing if it is anything else.
-[[nodiscard]] std::optional<std::vector<std::uint8_t>> parse_hex(std::string_view text);
 
 }  // namespace ringshift::cli

@@ -11,7 +11,6 @@ namespace {
 
 using testing::HasSubstr;
 using translator::plan::Treatment;
-using Bytes = std::vector<std::uint8_t>;
 
 TranslateRequest request_of(const TranslateText& text) {
   auto result = check_translate_options(text);
@@ -36,14 +35,6 @@ std::string error_of(const TranslateText& text) {
 }
 
 // ---- input ------------------------------------------------------------------------------------
-
-TEST(Hex, IsPairsOfDigits) {
-  EXPECT_EQ(parse_hex("9c fa 9D"), (Bytes{0x9C, 0xFA, 0x9D}));
-  EXPECT_EQ(parse_hex("9cfa9d"), (Bytes{0x9C, 0xFA, 0x9D}));
-  EXPECT_EQ(parse_hex("9c,fa\n9d "), (Bytes{0x9C, 0xFA, 0x9D}));
-  EXPECT_EQ(parse_hex(""), Bytes{});
-  for (const char* bad : {"9", "9c f", "9 c", "0x9c", "zz", "9c-fa"}) EXPECT_EQ(parse_hex(bad), std::nullopt) << bad;
-}
 
 TEST(TranslateOptions, NeedOneSourceOfCode) {
   TranslateText text;
@@ -112,6 +103,17 @@ TEST(Translation, CountsTheWaysIntoTheRuntime) {
 TEST(Translation, DependsOnThePrivilegeLevel) {
   EXPECT_EQ(translation_of("fa", "0").blocks[0].listing.guest[0].treatment, Treatment::expand);
   EXPECT_EQ(translation_of("fa", "3").blocks[0].listing.guest[0].treatment, Treatment::interpret);
+}
+
+TEST(Translation, LeavesToTheRuntimeWhatTheCpuModelMayLack) {
+  TranslateText text;
+  text.hex.emplace("0f 44 c8");  // cmovz ecx, eax
+  text.cpu = "pentium";
+  EXPECT_EQ(translate_all(request_of(text)).blocks[0].listing.guest[0].treatment, Treatment::interpret);
+  text.cpu = "pentium3";
+  EXPECT_EQ(translate_all(request_of(text)).blocks[0].listing.guest[0].treatment, Treatment::copy);
+  text.cpu = "386";
+  EXPECT_EQ(error_of(text), "--cpu '386': none of 486, pentium, pentium3, core2");
 }
 
 TEST(Translation, GoesOnBehindTheEndOfABlock) {

@@ -1,5 +1,3 @@
-#include "cli/assemble.h"
-
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
@@ -10,15 +8,15 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
-#include "cli/files.h"
+#include "translator/assemble/assemble.h"
 
 extern char** environ;
 
-namespace ringshift::cli {
+namespace ringshift::assemble {
 namespace {
 
 // A folder of our own for what goes to nasm and comes back.
@@ -43,7 +41,7 @@ class Workspace {
 };
 
 // Runs nasm; -1: there is none.
-int run_nasm(const std::string& source, const std::string& code, const std::string& messages) {
+int spawn_nasm(const std::string& source, const std::string& code, const std::string& messages) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -73,9 +71,9 @@ std::string first_message(const std::string& file, const std::string& source) {
 
 }  // namespace
 
-std::variant<std::vector<std::uint8_t>, std::string> assemble(std::string_view text, int bits) {
+std::variant<std::vector<std::uint8_t>, std::string> run_nasm(std::string_view text, int bits) {
   const Workspace workspace;
-  if (!workspace.ok()) return "--asm: no temporary folder";
+  if (!workspace.ok()) return "no temporary folder for nasm";
   const std::string source = workspace.file("code.asm");
   const std::string code = workspace.file("code");
   const std::string messages = workspace.file("messages");
@@ -83,12 +81,11 @@ std::variant<std::vector<std::uint8_t>, std::string> assemble(std::string_view t
   std::ranges::replace(lines, ';', '\n');
   std::ofstream(source) << "bits " << bits << '\n' << lines << '\n';
 
-  const int status = run_nasm(source, code, messages);
-  if (status == -1) return "--asm needs nasm, which is not installed";
-  if (status != 0) return fmt::format("--asm '{}': {}", text, first_message(messages, source));
-  auto image = read_image("assembled code", code);
-  if (auto* error = std::get_if<std::string>(&image)) return *error;
-  return std::get<machine::boot::Image>(std::move(image)).bytes;
+  const int status = spawn_nasm(source, code, messages);
+  if (status == -1) return fmt::format("'{}' needs nasm, which is not installed", text);
+  if (status != 0) return fmt::format("'{}': {}", text, first_message(messages, source));
+  std::ifstream image(code, std::ios::binary);
+  return std::vector<std::uint8_t>(std::istreambuf_iterator<char>(image), {});
 }
 
-}  // namespace ringshift::cli
+}  // namespace ringshift::assemble
