@@ -38,6 +38,12 @@ std::string memory_size(std::string_view value) { return without_prefix(value, "
 
 std::string cpu_count(std::string_view value) { return without_prefix(value, "cpus="); }
 
+// QEMU adds -v1 to some models' names for their version.
+std::string cpu_model(std::string_view value) {
+  if (value.ends_with("-v1")) value.remove_suffix(3);
+  return value == "core2duo" ? "core2" : std::string(value);
+}
+
 std::string serial_target(std::string_view value) { return value == "null" ? "none" : without_prefix(value, "mon:"); }
 
 std::string boot_device(std::string_view value) {
@@ -61,6 +67,7 @@ constexpr std::array kSpellings{
     Spelling{"-display", Treatment::option, "--display"},
     Spelling{"-curses", Treatment::refused, "there is no screen yet"},
     Spelling{"-vnc", Treatment::option, "--display", vnc_display},
+    Spelling{"-cpu", Treatment::option, "--cpu", cpu_model},
     Spelling{"-smp", Treatment::option, "--cpus", cpu_count},
     Spelling{"-hda", Treatment::option, "--disk"},
     Spelling{"-hdb", Treatment::option, "--disk"},
@@ -92,13 +99,12 @@ constexpr std::array kSpellings{
     Spelling{"-enable-kvm", Treatment::refused, "the engine is chosen by --engine"},
     Spelling{"-machine", Treatment::refused, "there is one machine model"},
     Spelling{"-M", Treatment::refused, "there is one machine model"},
-    Spelling{"-cpu", Treatment::refused, "there is one CPU model"},
     Spelling{"-no-shutdown", Treatment::refused, "a guest that powers off ends the run"},
 };
 
-constexpr std::array<std::string_view, 15> kOurOptionsWithValue{
-    "--kernel", "--initrd", "--append", "--memory", "--serial", "--display",  "--engine", "--timeout",
-    "--cpus",   "--disk",   "--cdrom",  "--floppy", "--boot",   "--firmware", "--gdb"};
+constexpr std::array<std::string_view, 16> kOurOptionsWithValue{
+    "--kernel", "--initrd", "--append", "--memory", "--serial", "--display", "--engine",   "--timeout",
+    "--cpu",    "--cpus",   "--disk",   "--cdrom",  "--floppy", "--boot",    "--firmware", "--gdb"};
 
 // Rewrites one argument after the other.
 class Rewriter {

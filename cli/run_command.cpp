@@ -25,6 +25,7 @@ MachineConfig machine_config(const RunOptions& options) {
   config.translate.verify = options.verify;
   config.translate.count_retired = options.stats;
   if (options.engine == EngineChoice::interpret) config.engine = machine::EngineKind::interpret;
+  config.cpu = options.cpu;
   config.debug_exit = options.debug_exit;
   config.command_line = options.append;
   config.log = say;

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "cli/cpu_option.h"
 #include "cli/sizes.h"
 
 namespace ringshift::cli {
@@ -134,6 +135,7 @@ void add_run_options(CLI::App& app, RunText& text) {
   app.add_option("--engine", text.engine, "translate, interpret, or lockstep (both, compared)")
       ->type_name("WHICH")
       ->capture_default_str();
+  app.add_option("--cpu", text.cpu, kCpuHelp)->type_name("MODEL")->capture_default_str();
   app.add_option("--timeout", text.timeout, "End the run after so many seconds, with exit status 124")
       ->type_name("SECONDS");
   app.add_flag("--no-reboot", text.no_reboot, "End the run when the guest resets, instead of booting again");
@@ -164,6 +166,7 @@ std::variant<RunOptions, std::string> check_run_options(const RunText& text) {
   options.memory_bytes = std::get<std::uint64_t>(memory);
   if (auto error = check_serial(text.serial, options.serial)) return *error;
   if (auto error = check_engine(text.engine, options.engine)) return *error;
+  if (auto error = check_cpu(text.cpu, options.cpu)) return *error;
   if (text.timeout) {
     if (auto error = check_timeout(*text.timeout, options.timeout_ns)) return *error;
   }

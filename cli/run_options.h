@@ -40,6 +40,7 @@ struct RunText {
   std::string serial = "stdio";
   std::string display = "none";
   std::string engine = "translate";
+  std::string cpu = "core2";
   std::optional<std::string> timeout{};
   bool debug_exit = false;
   std::string debug_exit_ports{};  // "iobase=0x501,iosize=4", or nothing
@@ -57,6 +58,7 @@ struct RunOptions {
   std::uint64_t memory_bytes = 256 * machine::kMiB;
   SerialTarget serial;
   EngineChoice engine = EngineChoice::translate;
+  CpuModel cpu = CpuModel::core2;
   std::optional<std::uint64_t> timeout_ns;
   std::optional<machine::DebugExitPort> debug_exit;
   bool stats = false, no_reboot = false, verify = false;

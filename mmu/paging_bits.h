@@ -35,15 +35,16 @@ inline std::uint32_t large_page_size(const PagingState& paging) { return paging.
 // Linear address bits that one page directory entry covers.
 inline unsigned pde_shift(bool pae) { return pae ? 21 : 22; }
 
-// Physical address of the first byte of a large page. PSE-36 puts bits 35:32 into bits 16:13.
+// Physical address of the first byte of a large page. PSE-36 puts bits 35:32 into bits 16:13; without it they are
+// reserved, and so 0.
 inline PhysAddr large_page_base(const PagingState& paging, std::uint64_t pde) {
   if (paging.pae) return pde & kPhysicalMask & ~std::uint64_t{0x1FFFFF};
   return (pde & 0xFFC00000U) | ((pde >> 13 & 0xFU) << 32);
 }
 
-// Bits that must be 0 in a present entry. Two-level PTEs and PDEs of tables have none.
+// Bits that must be 0 in a present entry (SDM vol. 3, table 4-4). Two-level PTEs and PDEs of tables have none.
 inline std::uint64_t reserved_bits(const PagingState& paging, bool large) {
-  if (!paging.pae) return large ? 0x003E0000U : 0;
+  if (!paging.pae) return !large ? 0 : paging.pse36 ? 0x003E0000U : 0x003FF000U;
   std::uint64_t reserved = ~kPhysicalMask & ~kNoExecute;
   if (!paging.nxe) reserved |= kNoExecute;
   if (large) reserved |= 0x001FE000U;

@@ -31,6 +31,7 @@ struct PagingState {
   bool pae = false;            // CR4.PAE
   bool global = false;         // CR4.PGE
   bool nxe = false;            // EFER.NXE
+  bool pse36 = true;           // the CPU has PSE-36, and PAT with it
   std::uint32_t cr3 = 0;
   std::uint64_t pdpte[4] = {};  // PAE: as loaded with CR3
   bool operator==(const PagingState&) const = default;

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "runtime/state/cpu_model.h"
 #include "translator/abi.h"
 #include "translator/isa/insn.h"
 #include "translator/mode_key.h"
@@ -14,12 +15,12 @@
 namespace ringshift::translator {
 
 struct Options {
-  unsigned max_instructions = 64;   // of one block; 1 for instruction-at-a-time tests
-  unsigned max_side_exits = 4;      // calls and conditional branches that a block continues behind
-  bool count_retired = false;       // add the instructions completed to HostContext::retired at each exit
-  bool deterministic_time = false;  // rdtsc is left to the runtime
-  bool older_model = false;         // instructions newer than the i486 are left to the runtime, which knows the model
-  bool repeats_alone = false;       // a repeated string instruction, which may stop half-way, is a block of its own
+  unsigned max_instructions = 64;    // of one block; 1 for instruction-at-a-time tests
+  unsigned max_side_exits = 4;       // calls and conditional branches that a block continues behind
+  bool count_retired = false;        // add the instructions completed to HostContext::retired at each exit
+  bool deterministic_time = false;   // rdtsc is left to the runtime
+  CpuModel model = CpuModel::core2;  // instructions that may be newer are left to the runtime, which raises #UD
+  bool repeats_alone = false;        // a repeated string instruction, which may stop half-way, is a block of its own
 };
 
 struct Request {

@@ -85,7 +85,7 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   request.options.max_instructions = options_.max_block;
   request.options.count_retired = options_.count_retired || options_.deterministic;
   request.options.deterministic_time = options_.deterministic;
-  request.options.older_model = cpu_.model != CpuModel::core2;
+  request.options.model = cpu_.model;
   request.options.repeats_alone = options_.deterministic;
   translator::Fragment fragment = translator_.translate(request);
   if (fragment.code.size() > kLargestFragment) return kNoFragment;

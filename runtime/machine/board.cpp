@@ -8,6 +8,7 @@
 
 #include "devices/acpi_tables.h"
 #include "runtime/machine/boot/boot_plan.h"
+#include "runtime/semantics/system_registers.h"
 
 namespace ringshift::machine {
 namespace {
@@ -150,6 +151,8 @@ std::optional<std::string> Board::make_cpu() {
   mmu_.emplace(physical_, code_pages_, std::move(windows));
   reset(state_);
   cpu_.emplace(state_, *mmu_, *this);
+  cpu_->model = config_.cpu;
+  state_.gpr[kEdx] = cpu_signature(config_.cpu);  // as reset leaves it
   state_.tsc_offset = 0 - tsc();
   if (config_.engine == EngineKind::interpret) {
     engine_ = engine::make_interpreter(*cpu_);

@@ -36,6 +36,7 @@ struct DebugExitPort {
 struct MachineConfig {
   std::uint64_t memory_bytes = 256 * kMiB;
   EngineKind engine = EngineKind::translate;
+  CpuModel cpu = CpuModel::core2;
   engine::TranslateOptions translate;
   bool virtual_time = false;                               // VirtualClock instead of HostClock: deterministic
   bool reboot = true;                                      // a reset boots again; else it ends the run

@@ -12,6 +12,7 @@
 
 #include "mmu/mmu.h"
 #include "runtime/semantics/fault.h"
+#include "runtime/state/cpu_model.h"
 #include "runtime/state/cpu_state.h"
 #include "translator/isa/insn.h"
 
@@ -43,14 +44,6 @@ enum class Flow : std::uint8_t {
   repeat,    // a rep string instruction stopped between iterations for a pending event: eip stays
   halt,      // HLT: eip moves past it, CpuState::halted is set
   shutdown,  // triple fault
-};
-
-// The CPU model that CPUID reports and that decides which optional instructions exist.
-enum class CpuModel : std::uint8_t {
-  i486,
-  pentium,
-  pentium3,
-  core2
 };
 
 class HostThunks;  // host_thunk.h

@@ -1,5 +1,6 @@
 // CPUID, and what each CPU model offers.
 //
+// The i486 is a late one that has CPUID; guests see that by EFLAGS.ID, which can be changed on all models.
 // A model claims only what is implemented: no APIC, MTRRs, machine checks, VME or performance counters.
 // The newest model carries the family and model of an in-order core (family 6, model 28): operating
 // systems know that such a core does not speculate and leave their mitigations out, which would cost
@@ -42,7 +43,7 @@ constexpr std::uint32_t kNoExecute = 1U << 20;
 constexpr std::uint32_t kPentiumEdx =
     feature::kFpu | feature::kDe | feature::kPse | feature::kTsc | feature::kMsr | feature::kCx8 | feature::kMmx;
 constexpr std::uint32_t kPentium3Edx = kPentiumEdx | feature::kPae | feature::kSep | feature::kPge | feature::kCmov |
-                                       feature::kPat | feature::kFxsr | feature::kSse;
+                                       feature::kPat | feature::kPse36 | feature::kFxsr | feature::kSse;
 constexpr std::uint32_t kCore2Edx = kPentium3Edx | feature::kClfsh | feature::kSse2;
 constexpr std::uint32_t kCore2Ecx = feature_ecx::kSse3 | feature_ecx::kPclmulqdq | feature_ecx::kSsse3 |
                                     feature_ecx::kSse41 | feature_ecx::kSse42 | feature_ecx::kMovbe |
@@ -169,6 +170,8 @@ Registers query(const Model& m, std::uint32_t leaf, std::uint32_t subleaf, std::
 bool has_feature_edx(CpuModel model, std::uint32_t bit) { return (model_of(model).edx & bit) != 0; }
 
 bool has_no_execute(CpuModel model) { return (model_of(model).extended_edx & kNoExecute) != 0; }
+
+std::uint32_t cpu_signature(CpuModel model) { return model_of(model).signature; }
 
 Flow execute_cpuid(Cpu& cpu, const isa::Insn& /*insn*/) {
   CpuState& s = cpu.state;

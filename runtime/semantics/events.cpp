@@ -94,6 +94,7 @@ void update_paging(Cpu& cpu) {
   wanted.pae = (s.cr4 & cr4::kPae) != 0;
   wanted.global = (s.cr4 & cr4::kPge) != 0;
   wanted.nxe = (s.msr.efer & kEferNxe) != 0;
+  wanted.pse36 = has_feature_edx(cpu.model, feature::kPse36);
   wanted.cr3 = s.cr3;
   for (unsigned i = 0; i < 4; ++i) wanted.pdpte[i] = s.pdpte[i];
   if (!(wanted == cpu.mmu.paging())) cpu.mmu.set_paging(wanted);

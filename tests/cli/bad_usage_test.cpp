@@ -78,7 +78,7 @@ const Row kRows[] = {
     {{"run", "-hda", "d"}, "--disk: not supported by this version"},
     {{"run", "-s"}, "-s: there is no debugger interface yet"},
     {{"run", "-accel", "kvm"}, "-accel: the engine is chosen by --engine"},
-    {{"run", "-cpu", "host"}, "-cpu: there is one CPU model"},
+    {{"run", "-cpu", "host"}, "--cpu 'host': none of 486, pentium, pentium3, core2"},
     {{"run", "-machine", "q35"}, "-machine: there is one machine model"},
     {{"run", "-device", "e1000"}, "-device e1000: only isa-debug-exit is known"},
     {{"translate"}, "needs one of --hex, --asm, --file"},

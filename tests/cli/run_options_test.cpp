@@ -46,6 +46,14 @@ TEST(RunOptions, KnowEverySerialTarget) {
   EXPECT_EQ(error_of(text), "--serial 'pty': none of stdio, file:PATH, unix:PATH, none");
 }
 
+TEST(RunOptions, KnowEveryCpuModel) {
+  EXPECT_EQ(options_of({}).cpu, CpuModel::core2);
+  for (const CpuModelName& known : kCpuModelNames) {
+    EXPECT_EQ(options_of({.cpu = std::string(known.text)}).cpu, known.model) << known.text;
+  }
+  EXPECT_EQ(error_of({.cpu = "386"}), "--cpu '386': none of 486, pentium, pentium3, core2");
+}
+
 TEST(RunOptions, TakeFractionsOfASecond) {
   EXPECT_EQ(options_of({.timeout = "0.25"}).timeout_ns, 250'000'000U);
   for (const char* bad : {"", "0", "-1", "x", "1s", "nan", "inf", "1e300"}) {

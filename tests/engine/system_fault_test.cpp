@@ -321,6 +321,41 @@ TEST_P(SystemFault, NoExecuteAndReservedBitsShowInTheErrorCode) {
   }
 }
 
+// PSE-36 takes bits 13 to 16 of a 4 MiB page's entry as bits 32 to 35 of its address; those above are reserved.
+TEST_P(SystemFault, LargePagesHaveReservedBits) {
+  SystemLab lab(GetParam());
+  lab.identity_paging();
+  lab.state().cr4 |= cr4::kPse;
+  update_paging(lab.cpu());
+  const Bytes load = {0xA1, 0x10, 0x00, 0x43, 0x00};  // mov eax, [430010h]
+  lab.poke<std::uint32_t>(SystemLab::kPageDirectory + 4, 0x87U);
+  EXPECT_TRUE(lab.completes(load)) << "4 MiB at 0";
+  lab.poke<std::uint32_t>(SystemLab::kPageDirectory + 4, 0x87U | 1U << 13);
+  lab.mmu().invlpg(0x430000);
+  EXPECT_TRUE(lab.completes(load));
+  EXPECT_EQ(lab.gpr(kEax), 0xFFFFFFFFu) << "nobody answers above 4 GiB";
+  for (const std::uint32_t bit : {17U, 21U}) {
+    lab.poke<std::uint32_t>(SystemLab::kPageDirectory + 4, 0x87U | 1U << bit);
+    lab.mmu().invlpg(0x430000);
+    EXPECT_TRUE(lab.faults(load, vector::kPf, pf::kPresent | pf::kReserved)) << bit;
+  }
+}
+
+// The Pentium has 4 MiB pages without PSE-36 and PAT.
+TEST_P(SystemFault, LargePagesOfAPentiumHaveMoreReservedBits) {
+  SystemLab lab(GetParam());
+  lab.cpu().model = CpuModel::pentium;
+  lab.identity_paging();
+  lab.state().cr4 |= cr4::kPse;
+  update_paging(lab.cpu());
+  const Bytes load = {0xA1, 0x10, 0x00, 0x43, 0x00};  // mov eax, [430010h]
+  for (unsigned bit = 12; bit < 22; ++bit) {
+    lab.poke<std::uint32_t>(SystemLab::kPageDirectory + 4, 0x87U | 1U << bit);
+    lab.mmu().invlpg(0x430000);
+    EXPECT_TRUE(lab.faults(load, vector::kPf, pf::kPresent | pf::kReserved)) << bit;
+  }
+}
+
 // ---- implicit accesses ----------------------------------------------------------------------------------------
 
 // Descriptor tables, TSS and inner stacks are accessed as the supervisor, whatever the ring (SDM vol. 3, 4.6).

@@ -142,6 +142,19 @@ TEST(PageWalk, ReservedBitsOfAFourMibPageFault) {
   }
 }
 
+TEST(PageWalk, WithoutPse36AllBitsBelowTheAddressAreReserved) {
+  for (unsigned bit = 12; bit <= 21; ++bit) {
+    TestMemory m;
+    TwoLevel tables(m);
+    PagingState paging = tables.paging();
+    paging.pse36 = false;
+    tables.set_pde(kAt, P | W | U | PS);
+    EXPECT_TRUE(walk(m.physical, paging, kAt, R, false).ok);
+    tables.set_pde(kAt, P | W | U | PS | (1U << bit));
+    EXPECT_EQ(walk(m.physical, paging, kAt, R, false).error, 9U) << bit;
+  }
+}
+
 TEST(PageWalk, PatBitOfAFourMibPageIsNotReserved) {
   TestMemory m;
   TwoLevel tables(m);

@@ -55,20 +55,25 @@ bool host_operands_known(const Insn& insn) {
   return ((insn.host_gpr_read | insn.host_gpr_written) & esp) == 0 || host_register_fields(insn).known;
 }
 
-// Instructions that some CPU model lacks; what of the x87 is new is not told apart.
-bool newer_than_i486(const Insn& insn) {
+// The oldest CPU model that surely has an instruction. What of MMX, SSE and SSE2 is how old is for the runtime to tell.
+CpuModel first_model(const Insn& insn) {
   switch (insn.op) {
-    case Op::cmov:
     case Op::cmpxchg8b:
     case Op::rdtsc:
+      return CpuModel::pentium;
+    case Op::cmov:
     case Op::prefetch:
+      return CpuModel::pentium3;
     case Op::fence:
     case Op::host_int:
-      return true;
-    case Op::host_fp:
-      return insn.map != 0 || (!insn.memory && insn.opcode != 0xD8 && insn.opcode != 0xDC);
+      return CpuModel::core2;
+    case Op::host_fp: {
+      if (insn.map != 0) return CpuModel::core2;
+      const bool of_p6 = !insn.memory && (insn.opcode == 0xDA || insn.opcode == 0xDB || insn.opcode == 0xDF);
+      return of_p6 ? CpuModel::pentium3 : CpuModel::i486;
+    }
     default:
-      return false;
+      return CpuModel::i486;
   }
 }
 
@@ -146,7 +151,7 @@ HostFields host_register_fields(const Insn& insn) {
 Treatment treatment(const Insn& insn, const ModeKey& mode, const Options& options) {
   if (!mode.code32 || !mode.stack32 || !mode.flat_cs || !mode.flat_ss) return Treatment::interpret;
   if (writes_code_segment(insn)) return Treatment::interpret;
-  if (options.older_model && newer_than_i486(insn)) return Treatment::interpret;
+  if (options.model < first_model(insn)) return Treatment::interpret;
   const auto when = [](bool condition, Treatment t) { return condition ? t : Treatment::interpret; };
   switch (insn.op) {
     case Op::add:
