@@ -32,8 +32,26 @@ MachineConfig machine_config(const RunOptions& options) {
   return config;
 }
 
+std::optional<std::string> load_firmware(const PcOptions& pc, MachineConfig& config) {
+  constexpr std::size_t kMostBios = 16 * machine::kMiB;
+  auto bios = read_image("firmware", pc.bios);
+  if (auto* error = std::get_if<std::string>(&bios)) return *error;
+  auto vga_bios = read_image("VGA BIOS", pc.vga_bios);
+  if (auto* error = std::get_if<std::string>(&vga_bios)) return *error;
+  machine::Firmware& firmware = config.firmware.emplace();
+  firmware.bios = std::get<machine::boot::Image>(std::move(bios)).bytes;
+  firmware.vga_bios = std::get<machine::boot::Image>(std::move(vga_bios)).bytes;
+  if (firmware.bios.empty() || firmware.bios.size() % 4096 != 0 || firmware.bios.size() > kMostBios) {
+    return "firmware '" + pc.bios + "': its size is not a multiple of 4 KiB up to 16 MiB";
+  }
+  firmware.boot = pc.boot;
+  firmware.log = pc.log;
+  return std::nullopt;
+}
+
 // Puts the images into `config`. An error is one line.
 std::optional<std::string> load_images(const RunOptions& options, MachineConfig& config) {
+  if (options.pc) return load_firmware(*options.pc, config);
   if (!options.kernel) {
     config.kernel = {"embedded tour", {ringshift_tour_begin, ringshift_tour_end}};
     // It reports a failed check there.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -17,6 +18,10 @@ namespace {
 
 using Error = std::optional<std::string>;
 
+// Debian's package seabios.
+constexpr const char* kSeaBios = "/usr/share/seabios/bios-256k.bin";
+constexpr const char* kVgaBios = "/usr/share/seabios/vgabios-stdvga.bin";
+
 Error not_yet(std::string_view option) { return fmt::format("{}: not supported by this version", option); }
 
 Error check_missing_features(const RunText& text) {
@@ -29,16 +34,48 @@ Error check_missing_features(const RunText& text) {
   if (text.display != "none") {
     return fmt::format("--display {}: only 'none' is supported by this version", text.display);
   }
-  if (!text.disks.empty()) return not_yet("--disk");
-  const std::array<std::pair<std::string_view, bool>, 5> rest{{{"--cdrom", text.cdrom.has_value()},
-                                                               {"--floppy", text.floppy.has_value()},
-                                                               {"--boot", text.boot.has_value()},
-                                                               {"--firmware", text.firmware.has_value()},
-                                                               {"--gdb", text.gdb.has_value()}}};
-  for (const auto& [option, given] : rest) {
-    if (given) return not_yet(option);
+  if (text.gdb) return not_yet("--gdb");
+  return std::nullopt;
+}
+
+Error check_boot_device(std::string_view text, machine::BootDevice& boot) {
+  if (text == "disk") {
+    boot = machine::BootDevice::disk;
+  } else if (text == "cdrom") {
+    boot = machine::BootDevice::cdrom;
+  } else if (text == "floppy") {
+    boot = machine::BootDevice::floppy;
+  } else {
+    return fmt::format("--boot '{}': none of disk, cdrom, floppy", text);
   }
   return std::nullopt;
+}
+
+// Firmware starts if anything is given that only it can use.
+Error check_pc(const RunText& text, RunOptions& options) {
+  const std::array<std::pair<std::string_view, bool>, 6> signs{{{"--disk", !text.disks.empty()},
+                                                                {"--cdrom", text.cdrom.has_value()},
+                                                                {"--floppy", text.floppy.has_value()},
+                                                                {"--boot", text.boot.has_value()},
+                                                                {"--firmware", text.firmware.has_value()},
+                                                                {"--firmware-log", text.firmware_log}}};
+  const auto* sign = std::ranges::find_if(signs, [](const auto& s) { return s.second; });
+  if (sign == signs.end()) return std::nullopt;
+  if (text.kernel) return fmt::format("{} with --kernel: a kernel is started without firmware", sign->first);
+  if (!text.disks.empty() || text.cdrom || text.floppy) return not_yet(sign->first);
+  PcOptions& pc = options.pc.emplace();
+  pc.bios = text.firmware.value_or(kSeaBios);
+  pc.vga_bios = kVgaBios;
+  pc.log = text.firmware_log;
+  // The first kind of drive that there is, unless the user says what.
+  if (text.disks.empty()) {
+    pc.boot = text.cdrom    ? machine::BootDevice::cdrom
+              : text.floppy ? machine::BootDevice::floppy
+                            : machine::BootDevice::disk;
+  }
+  if (options.engine == EngineChoice::lockstep)
+    return fmt::format("{} with --engine lockstep: not supported", sign->first);
+  return text.boot ? check_boot_device(*text.boot, pc.boot) : std::nullopt;
 }
 
 Error check_images(const RunText& text, RunOptions& options) {
@@ -147,13 +184,16 @@ void add_run_options(CLI::App& app, RunText& text) {
       ->expected(0, 1);
   app.callback([&app, &text] { text.debug_exit = app.count("--debug-exit") != 0; });
 
+  const std::string pc = "A machine that starts with firmware";
+  app.add_option("--disk", text.disks, "Hard disk")->type_name("FILE[,OPTIONS]")->expected(1)->group(pc);
+  app.add_option("--cdrom", text.cdrom, "CD-ROM")->type_name("FILE")->group(pc);
+  app.add_option("--floppy", text.floppy, "Floppy disk")->type_name("FILE")->group(pc);
+  app.add_option("--boot", text.boot, "What to boot from first: disk, cdrom or floppy")->type_name("WHICH")->group(pc);
+  app.add_option("--firmware", text.firmware, "BIOS image (default: Debian's SeaBIOS)")->type_name("FILE")->group(pc);
+  app.add_flag("--firmware-log", text.firmware_log, "Show what the firmware says on its debug port")->group(pc);
+
   const std::string later = "Not supported yet";
   app.add_option("--cpus", text.cpus, "Virtual CPUs: 1")->type_name("N")->group(later);
-  app.add_option("--disk", text.disks, "Hard disk")->type_name("FILE[,OPTIONS]")->expected(1)->group(later);
-  app.add_option("--cdrom", text.cdrom, "CD-ROM")->type_name("FILE")->group(later);
-  app.add_option("--floppy", text.floppy, "Floppy disk")->type_name("FILE")->group(later);
-  app.add_option("--boot", text.boot, "Boot device: disk, cdrom or floppy")->type_name("WHICH")->group(later);
-  app.add_option("--firmware", text.firmware, "BIOS image")->type_name("FILE")->group(later);
   app.add_option("--gdb", text.gdb, "Wait for a debugger on this port")->type_name("PORT")->group(later);
 }
 
@@ -167,6 +207,7 @@ std::variant<RunOptions, std::string> check_run_options(const RunText& text) {
   if (auto error = check_serial(text.serial, options.serial)) return *error;
   if (auto error = check_engine(text.engine, options.engine)) return *error;
   if (auto error = check_cpu(text.cpu, options.cpu)) return *error;
+  if (auto error = check_pc(text, options)) return *error;
   if (text.timeout) {
     if (auto error = check_timeout(*text.timeout, options.timeout_ns)) return *error;
   }

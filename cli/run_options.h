@@ -45,15 +45,25 @@ struct RunText {
   bool debug_exit = false;
   std::string debug_exit_ports{};  // "iobase=0x501,iosize=4", or nothing
   bool stats = false, no_reboot = false, verify = false;
+  std::vector<std::string> disks{};
+  std::optional<std::string> cdrom{}, floppy{}, boot{}, firmware{};
+  bool firmware_log = false;
   // Part of the command, but not built yet.
   std::string cpus = "1";
-  std::vector<std::string> disks{};
-  std::optional<std::string> cdrom{}, floppy{}, boot{}, firmware{}, gdb{};
+  std::optional<std::string> gdb{};
+};
+
+// A machine that starts with firmware and boots from its drives.
+struct PcOptions {
+  std::string bios, vga_bios;  // files
+  machine::BootDevice boot = machine::BootDevice::disk;
+  bool log = false;
 };
 
 // What it means.
 struct RunOptions {
-  std::optional<std::string> kernel, initrd;  // no kernel: the embedded guest
+  std::optional<PcOptions> pc;
+  std::optional<std::string> kernel, initrd;  // neither kernel nor pc: the embedded guest
   std::string append;
   std::uint64_t memory_bytes = 256 * machine::kMiB;
   SerialTarget serial;

@@ -24,6 +24,10 @@ class PortBus {
   PortBus();
   // A later claim of the same port wins.
   void claim(std::uint16_t first, std::uint32_t count, PortDevice& device);
+  // The same for ports that software chose (a BAR): those that somebody has stay theirs.
+  void claim_unused(std::uint16_t first, std::uint32_t count, PortDevice& device);
+  // The device's ports answer no longer: its decoder was disabled or moves.
+  void release(const PortDevice& device);
 
   std::uint32_t read(std::uint16_t port, unsigned size);
   void write(std::uint16_t port, unsigned size, std::uint32_t value);
@@ -39,6 +43,7 @@ class PortBus {
     PortDevice* device = nullptr;
     std::uint16_t first = 0;
   };
+  [[nodiscard]] std::uint16_t number_claim(std::uint16_t first, PortDevice& device);
   std::vector<Claim> claims_;
   std::vector<std::uint16_t> index_;  // port -> claim number; 0: nobody
   std::map<std::uint16_t, Unclaimed> unclaimed_;

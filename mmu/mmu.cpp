@@ -55,6 +55,13 @@ void Mmu::physical_map_changed() {
   if (windows_) windows_->flush_all();
 }
 
+void Mmu::physical_map_changed(PhysAddr base, std::uint64_t size) {
+  for (PhysAddr page = base & ~PhysAddr{kPageMask}; page < base + size; page += kPageSize) {
+    if (code_.contains(page)) code_.notify_write(page, kPageSize);
+  }
+  physical_map_changed();
+}
+
 void Mmu::protect_code(PhysAddr page) {
   const PhysAddr first = page & ~PhysAddr{kPageMask};
   tlb_.protect(first);

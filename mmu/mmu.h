@@ -35,6 +35,9 @@ class Mmu {
   void invlpg(Linear linear);
   // PhysicalMap changed (a BAR moved, ROM was shadowed): forgets all translations.
   void physical_map_changed();
+  // The same where other contents may have come to stand at [base, base + size): what was decoded or translated from
+  // there is forgotten too. For calls by instructions that end their block (port accesses).
+  void physical_map_changed(PhysAddr base, std::uint64_t size);
 
   // Software translation through the TLB for the page of `linear`. On success the entry grants
   // `access`; on failure null, and `error` is the page-fault error code. The entry stays valid until

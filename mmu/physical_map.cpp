@@ -25,9 +25,9 @@ void PhysicalMap::add_ram(PhysAddr base, std::uint64_t size, std::uint64_t file_
   add({base, base + size, PageKind::ram, file_offset, nullptr, 0});
 }
 
-void PhysicalMap::add_rom(PhysAddr base, std::uint64_t size, std::uint64_t file_offset) {
+void PhysicalMap::add_rom(PhysAddr base, std::uint64_t size, std::uint64_t file_offset, MmioHandler* writes) {
   assert(file_offset + size <= memory_.size());
-  add({base, base + size, PageKind::rom, file_offset, nullptr, 0});
+  add({base, base + size, PageKind::rom, file_offset, writes, base});
 }
 
 void PhysicalMap::add_mmio(PhysAddr base, std::uint64_t size, MmioHandler& handler) {
@@ -36,6 +36,13 @@ void PhysicalMap::add_mmio(PhysAddr base, std::uint64_t size, MmioHandler& handl
 
 void PhysicalMap::remove_mmio(const MmioHandler& handler) {
   std::erase_if(ranges_, [&](const Range& range) { return range.handler == &handler; });
+  flatten();
+}
+
+void PhysicalMap::remove_memory(PhysAddr base, std::uint64_t size) {
+  std::erase_if(ranges_, [&](const Range& range) {
+    return range.kind != PageKind::mmio && range.base == base && range.end == base + size;
+  });
   flatten();
 }
 
@@ -140,7 +147,7 @@ void PhysicalMap::write(PhysAddr address, unsigned size, std::uint64_t value) {
     ++unmapped_writes_;
     return;
   }
-  if (range->kind == PageKind::rom) return;
+  if (range->kind == PageKind::rom && range->handler == nullptr) return;
   if (range->kind == PageKind::ram) {
     std::uint8_t* host = memory_.data() + range->file_offset + (address - range->base);
     about_to_write(address, size);
@@ -158,6 +165,7 @@ void PhysicalMap::write(PhysAddr address, unsigned size, std::uint64_t value) {
 
 bool PhysicalMap::all_memory(PhysAddr address, std::uint64_t size) const {
   const PhysAddr end = address + size;
+  if (end < address) return false;
   while (address < end) {
     const Range* range = find(address);
     if (range == nullptr || range->kind == PageKind::mmio) return false;
@@ -195,6 +203,24 @@ bool PhysicalMap::copy_in(PhysAddr address, const void* from, std::uint64_t size
     size -= count;
   }
   return true;
+}
+
+bool PhysicalMap::dma_in(PhysAddr address, const void* from, std::uint64_t size) {
+  const auto* in = static_cast<const std::uint8_t*>(from);
+  bool all = true;
+  while (size != 0) {
+    const std::uint64_t count = std::min(size, kPageSize - (address & kPageMask));
+    const PhysPage target = page(address);
+    if (target.kind == PageKind::ram) {
+      about_to_write(address, static_cast<std::uint32_t>(count));
+      std::memcpy(target.host + (address & kPageMask), in, count);
+    }
+    all &= target.kind == PageKind::ram || target.kind == PageKind::rom;
+    address += count;
+    in += count;
+    size -= count;
+  }
+  return all;
 }
 
 }  // namespace ringshift::mmu

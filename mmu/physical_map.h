@@ -51,10 +51,13 @@ class PhysicalMap {
   // Mmu::physical_map_changed(). Two ranges must not give the same RAM two addresses: code tracking
   // goes by address.
   void add_ram(PhysAddr base, std::uint64_t size, std::uint64_t file_offset);
-  void add_rom(PhysAddr base, std::uint64_t size, std::uint64_t file_offset);
+  // Writes to ROM are ignored, or go to `writes` if there is one (shadow RAM behind ROM).
+  void add_rom(PhysAddr base, std::uint64_t size, std::uint64_t file_offset, MmioHandler* writes = nullptr);
   void add_mmio(PhysAddr base, std::uint64_t size, MmioHandler& handler);
   // Takes back what add_mmio gave this handler (a PCI function moves its BAR); what lay below returns.
   void remove_mmio(const MmioHandler& handler);
+  // Takes back what add_ram or add_rom gave with exactly these bounds (a chip set turns RAM into ROM).
+  void remove_memory(PhysAddr base, std::uint64_t size);
   // Counts the changes above: equal versions mean an equal map.
   [[nodiscard]] std::uint64_t version() const { return version_; }
   // From now on write() and copy_in() tell the listeners about pages with code. The Mmu attaches its own.
@@ -72,7 +75,7 @@ class PhysicalMap {
   [[nodiscard]] std::uint32_t ram_run(PhysAddr address, std::uint32_t limit) const;
 
   // Any size up to 8 bytes that does not cross a page. Routes to RAM, ROM or a device; a device sees
-  // aligned accesses of 1, 2 or 4 bytes in ascending order. Writes to ROM are ignored.
+  // aligned accesses of 1, 2 or 4 bytes in ascending order.
   std::uint64_t read(PhysAddr address, unsigned size);
   void write(PhysAddr address, unsigned size, std::uint64_t value);
 
@@ -80,6 +83,8 @@ class PhysicalMap {
   // byte is neither.
   bool copy_out(PhysAddr address, void* to, std::uint64_t size) const;
   bool copy_in(PhysAddr address, const void* from, std::uint64_t size);
+  // A bus master's write: RAM takes it, ROM does not. False if any byte is neither; the others are written.
+  bool dma_in(PhysAddr address, const void* from, std::uint64_t size);
 
   [[nodiscard]] std::uint64_t unmapped_reads() const { return unmapped_reads_; }
   [[nodiscard]] std::uint64_t unmapped_writes() const { return unmapped_writes_; }

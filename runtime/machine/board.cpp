@@ -26,11 +26,18 @@ std::int64_t epoch(const MachineConfig& config, const devices::Clock& clock) {
   return static_cast<std::int64_t>(std::time(nullptr)) - static_cast<std::int64_t>(clock.now_ns() / 1'000'000'000);
 }
 
+// The end of what may hold code: with firmware, ROM and video memory too.
+std::uint64_t code_tracked(const MachineConfig& config, const MemoryLayout& layout) {
+  if (layout.above_hole() != 0 || config.firmware) return MemoryLayout::kAboveHole + layout.above_hole();
+  return layout.low_end();
+}
+
 }  // namespace
 
 std::variant<std::unique_ptr<Board>, std::string> Board::create(const MachineConfig& config,
                                                                 const devices::Clock& clock, Log log) {
-  auto memory = mmu::GuestMemory::create(config.memory_bytes);
+  const std::uint64_t extra = config.firmware ? PcHardware::extra_memory(config) : 0;
+  auto memory = mmu::GuestMemory::create(config.memory_bytes + extra);
   if (auto* error = std::get_if<std::string>(&memory)) return std::move(*error);
   std::unique_ptr<Board> board(new Board(config, clock, std::move(log), std::move(std::get<mmu::GuestMemory>(memory))));
   if (auto error = board->make_cpu()) return std::move(*error);
@@ -47,7 +54,7 @@ Board::Board(const MachineConfig& config, const devices::Clock& clock, Log log, 
       layout_(config.memory_bytes),
       memory_(std::move(memory)),
       physical_(memory_),
-      code_pages_(layout_.above_hole() != 0 ? MemoryLayout::kAboveHole + layout_.above_hole() : layout_.low_end()),
+      code_pages_(code_tracked(config, layout_)),
       events_(clock),
       pic_([this](bool asserted) { set_interrupt_pin(asserted); }),
       a20_([this](bool enabled) {
@@ -56,12 +63,10 @@ Board::Board(const MachineConfig& config, const devices::Clock& clock, Log log, 
       on_power_([this](devices::PowerRequest request) { request_power(request); }),
       pit_(events_, pic_.line(0)),
       port61_(pit_, clock),
-      rtc_(events_, pic_.line(8), epoch(config, clock)),
       serial_(config, events_),
       uart_(pic_.line(4), serial_),
       i8042_(pic_.line(1), pic_.line(12), a20_, on_power_),
       port92_(a20_, on_power_),
-      acpi_pm_(events_, pic_.line(devices::acpi::kSciIrq), on_power_),
       debug_port_([this](std::uint8_t byte) {
         if (byte != '\n') {
           debug_line_.push_back(static_cast<char>(byte));
@@ -76,15 +81,27 @@ Board::Board(const MachineConfig& config, const devices::Clock& clock, Log log, 
       }),
       reset_control_(on_power_),
       pci_(&reset_control_),
+      rtc_(events_, pic_.line(8), epoch(config, clock)),
+      pc_(make_pc()),
+      acpi_pm_(events_, pc_ ? pc_->sci() : pic_.line(devices::acpi::kSciIrq), on_power_),
       power_management_(devices::acpi::kPmBase) {
-  layout_.map(physical_);
   uart_.wait_for_listener();
   claim_ports();
-  add_pci_functions();
   fill_cmos();
-  write_bios_data();
-  // What firmware does: the SCI and the PCI interrupts are level-triggered (ELCR, IRQ 8-15).
-  bus_.write(0x4D1, 1, 1U << (devices::acpi::kSciIrq - 8) | 1U << (10 - 8) | 1U << (11 - 8));
+  if (pc_) {
+    pc_->attach_power(acpi_pm_);
+  } else {
+    set_up_chipset();
+  }
+}
+
+std::unique_ptr<PcHardware> Board::make_pc() {
+  if (!config_.firmware) return nullptr;
+  return std::make_unique<PcHardware>(PcSockets{config_, layout_, physical_, bus_, events_, pic_, pci_, rtc_,
+                                                [this](PhysAddr base, std::uint64_t size) {
+                                                  if (mmu_) mmu_->physical_map_changed(base, size);
+                                                },
+                                                log_});
 }
 
 void Board::claim_ports() {
@@ -105,16 +122,20 @@ void Board::claim_ports() {
   bus_.claim(devices::DebugPort::kPort, 1, debug_port_);
   bus_.claim(0x3F8, 8, uart_);
   bus_.claim(0x4D0, 2, pic_.elcr_ports());
-  bus_.claim(devices::acpi::kPmBase, devices::acpi::kPmSize, acpi_pm_.pm_ports());
   bus_.claim(devices::acpi::kPm2Control, 1, acpi_pm_.pm2_port());
   bus_.claim(0xCF8, 8, pci_);
   if (config_.debug_exit) bus_.claim(config_.debug_exit->base, config_.debug_exit->size, debug_exit_);
 }
 
-void Board::add_pci_functions() {
+void Board::set_up_chipset() {
+  layout_.map(physical_);
   pci_.add(0, 0, host_bridge_);
   pci_.add(1, 0, isa_bridge_);
   pci_.add(1, 3, power_management_);
+  bus_.claim(devices::acpi::kPmBase, devices::acpi::kPmSize, acpi_pm_.pm_ports());
+  // The SCI and the PCI interrupts are level-triggered (ELCR, IRQ 8-15).
+  bus_.write(0x4D1, 1, 1U << (devices::acpi::kSciIrq - 8) | 1U << (10 - 8) | 1U << (11 - 8));
+  write_bios_data();
 }
 
 // Memory sizes where a PC's firmware leaves them.
@@ -165,6 +186,7 @@ std::optional<std::string> Board::make_cpu() {
 }
 
 std::optional<std::string> Board::load_images() {
+  if (pc_) return std::nullopt;  // the CPU starts at the reset vector
   devices::AcpiConfig acpi;
   acpi.base = MemoryLayout::kFirmware;
   const auto tables = devices::build_acpi_tables(acpi);

@@ -30,6 +30,7 @@
 #include "devices/uart.h"
 #include "mmu/mmu.h"
 #include "runtime/machine/machine.h"
+#include "runtime/machine/pc_hardware.h"
 #include "runtime/machine/tsc_meter.h"
 #include "runtime/semantics/cpu.h"
 
@@ -82,8 +83,10 @@ class Board final : public Platform {
   };
 
   Board(const MachineConfig& config, const devices::Clock& clock, Log log, mmu::GuestMemory memory);
+  std::unique_ptr<PcHardware> make_pc();
   void claim_ports();
-  void add_pci_functions();
+  // What firmware would do, on a board without.
+  void set_up_chipset();
   void fill_cmos();
   void write_bios_data();
   std::optional<std::string> make_cpu();
@@ -111,12 +114,10 @@ class Board final : public Platform {
   devices::PowerCallback on_power_;
   devices::Pit pit_;
   devices::Port61 port61_;
-  devices::Rtc rtc_;
   SerialBuffer serial_;
   devices::Uart uart_;
   devices::I8042 i8042_;
   devices::Port92 port92_;
-  devices::AcpiPm acpi_pm_;
   devices::Dma8237 dma_;
   devices::PostPort post_;
   devices::DebugPort debug_port_;
@@ -124,6 +125,9 @@ class Board final : public Platform {
   devices::IsaDebugExit debug_exit_;
   devices::ResetControl reset_control_;
   devices::PciHost pci_;
+  devices::Rtc rtc_;
+  std::unique_ptr<PcHardware> pc_;  // with firmware; else the three functions below stand for it
+  devices::AcpiPm acpi_pm_;
   devices::HostBridge host_bridge_;
   devices::IsaBridge isa_bridge_;
   devices::PowerManagementFunction power_management_;

@@ -33,6 +33,20 @@ struct DebugExitPort {
   std::uint16_t size = 4;
 };
 
+enum class BootDevice : std::uint8_t {
+  disk,
+  cdrom,
+  floppy
+};
+
+// A machine that starts as a PC does, at the reset vector.
+struct Firmware {
+  std::vector<std::uint8_t> bios;      // a multiple of 4 KiB; its last byte stands at FFFFFFFFh
+  std::vector<std::uint8_t> vga_bios;  // option ROM; may be empty
+  BootDevice boot = BootDevice::disk;  // what is tried first
+  bool log = false;                    // what the firmware says on its debug port goes to MachineConfig::log
+};
+
 struct MachineConfig {
   std::uint64_t memory_bytes = 256 * kMiB;
   EngineKind engine = EngineKind::translate;
@@ -43,6 +57,7 @@ struct MachineConfig {
   std::uint64_t timeout_ns = devices::EventQueue::kNever;  // of host time
   std::optional<DebugExitPort> debug_exit;
 
+  std::optional<Firmware> firmware;  // then there is no kernel
   boot::Image kernel;
   std::vector<boot::Image> modules;
   std::string command_line;

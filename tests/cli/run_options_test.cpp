@@ -78,11 +78,6 @@ TEST(RunOptions, PlaceTheDebugExitPort) {
 TEST(RunOptions, RefuseWhatIsNotBuilt) {
   EXPECT_EQ(error_of({.cpus = "2"}), "--cpus 2: only one virtual CPU is supported by this version");
   EXPECT_EQ(error_of({.display = "gtk"}), "--display gtk: only 'none' is supported by this version");
-  EXPECT_EQ(error_of({.disks = {"d"}}), "--disk: not supported by this version");
-  EXPECT_EQ(error_of({.cdrom = "c"}), "--cdrom: not supported by this version");
-  EXPECT_EQ(error_of({.floppy = "f"}), "--floppy: not supported by this version");
-  EXPECT_EQ(error_of({.boot = "disk"}), "--boot: not supported by this version");
-  EXPECT_EQ(error_of({.firmware = "f"}), "--firmware: not supported by this version");
   EXPECT_EQ(error_of({.gdb = "1"}), "--gdb: not supported by this version");
 }
 

@@ -57,6 +57,32 @@ TEST(PortBus, LaterClaimWins) {
   EXPECT_EQ(first.writes.size(), 1U);
 }
 
+TEST(PortBus, AMovingRangeTakesNobodysPorts) {
+  PortBus bus;
+  Recorder fixed, moving;
+  bus.claim(0x20, 2, fixed);
+  bus.claim_unused(0x1C, 8, moving);
+  bus.write(0x20, 1, 1);
+  bus.write(0x22, 1, 2);
+  EXPECT_EQ(fixed.writes.size(), 1U);
+  EXPECT_EQ(moving.writes, (std::vector<Recorder::Access>{{6, 1, 2}}));
+  bus.release(moving);
+  bus.write(0x22, 1, 3);
+  bus.write(0x20, 1, 4);
+  EXPECT_EQ(moving.writes.size(), 1U);
+  EXPECT_EQ(fixed.writes.size(), 2U);
+}
+
+TEST(PortBus, ARangeMayMoveForever) {
+  PortBus bus;
+  Recorder device;
+  for (unsigned i = 0; i < 100'000; ++i) {
+    bus.claim_unused(static_cast<std::uint16_t>(0xC000 + i % 64), 16, device);
+    bus.release(device);
+  }
+  EXPECT_EQ(bus.read(0xC000, 1), 0xFFU);
+}
+
 TEST(PortBus, UnclaimedReadsAsOnesAndIsCounted) {
   PortBus bus;
   EXPECT_EQ(bus.read(0x300, 2), 0xFFFFU);

@@ -44,6 +44,42 @@ TEST(PhysicalMap, RomIgnoresWrites) {
   EXPECT_EQ(m.physical.read(kRomAt, 4), 0x12345678U);
 }
 
+TEST(PhysicalMap, RomMayPassItsWritesOn) {
+  TestMemory m;
+  struct Behind final : MmioHandler {
+    std::uint32_t mmio_read(std::uint64_t, unsigned) override { return 0; }
+    void mmio_write(std::uint64_t offset, unsigned, std::uint32_t value) override { last = {offset, value}; }
+    std::pair<std::uint64_t, std::uint32_t> last;
+  } behind;
+  m.put<std::uint32_t>(kRam, 0x12345678);
+  m.physical.add_rom(0x4000, kPageSize, kRam, &behind);
+  m.physical.write(0x4008, 2, 0xABCD);
+  EXPECT_EQ(behind.last, std::make_pair(std::uint64_t{8}, 0xABCDU));
+  EXPECT_EQ(m.physical.read(0x4000, 4), 0x12345678U);
+}
+
+TEST(PhysicalMap, MemoryTakenBackUncoversWhatLayBelow) {
+  TestMemory m;
+  m.put<std::uint32_t>(0x4000, 0x11111111);
+  m.put<std::uint32_t>(kRam, 0x22222222);
+  m.physical.add_rom(0x4000, 2 * kPageSize, kRam);
+  EXPECT_EQ(m.physical.read(0x4000, 4), 0x22222222U);
+  m.physical.remove_memory(0x4000, kPageSize);
+  EXPECT_EQ(m.physical.read(0x4000, 4), 0x22222222U) << "other bounds are another range";
+  m.physical.remove_memory(0x4000, 2 * kPageSize);
+  EXPECT_EQ(m.physical.read(0x4000, 4), 0x11111111U);
+}
+
+TEST(PhysicalMap, BusMastersDoNotWriteRom) {
+  TestMemory m;
+  m.put<std::uint32_t>(kRam, 0x12345678);
+  const std::uint32_t zero = 0;
+  EXPECT_TRUE(m.physical.dma_in(kRomAt, &zero, 4));
+  EXPECT_EQ(m.physical.read(kRomAt, 4), 0x12345678U);
+  EXPECT_TRUE(m.physical.dma_in(0x2000, &zero, 4));
+  EXPECT_FALSE(m.physical.dma_in(kMmioAt, &zero, 4));
+}
+
 TEST(PhysicalMap, UnmappedReadsAsOnesAndIsCounted) {
   TestMemory m;
   EXPECT_EQ(m.physical.read(0xD0000000, 2), 0xFFFFU);

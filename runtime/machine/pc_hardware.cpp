@@ -1,0 +1,157 @@
+#include "runtime/machine/pc_hardware.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "devices/acpi_loader.h"
+
+namespace ringshift::machine {
+namespace {
+
+constexpr PhysAddr kTop = 0x100000000;  // firmware ends at 4 GiB
+constexpr std::uint64_t kLegacyBios = 128 * kKiB;
+constexpr std::uint16_t kFirmwareLogPort = 0x402;
+// Where SeaBIOS begins to place the memory of PCI devices.
+constexpr std::uint32_t kPciBelow2G = 0x80000000, kPciBelow3G = 0xC0000000;
+
+std::uint64_t rounded(std::uint64_t bytes) { return (bytes + mmu::kPageMask) & ~std::uint64_t{mmu::kPageMask}; }
+
+template <class T>
+void append(std::vector<std::uint8_t>& out, T value) {
+  for (unsigned i = 0; i < sizeof value; ++i) out.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+}
+
+}  // namespace
+
+std::uint64_t PcHardware::extra_memory(const MachineConfig& config) { return rounded(config.firmware->bios.size()); }
+
+PcHardware::PcHardware(PcSockets sockets)
+    : s_(std::move(sockets)),
+      bios_at_(s_.layout.bytes()),
+      irq9_(s_.pic.line(devices::acpi::kSciIrq)),
+      sci_(irq9_.add_source()),
+      pci_irq9_(irq9_.add_source()),
+      router_([this](unsigned irq) -> devices::IrqLine& {
+        return irq == devices::acpi::kSciIrq ? pci_irq9_ : s_.pic.line(irq);
+      }),
+      bridge_(*this),
+      isa_(router_),
+      power_function_([this](std::optional<std::uint16_t> base) { move_power(base); }),
+      fw_cfg_(s_.physical),
+      firmware_log_([this](std::uint8_t byte) {
+        if (byte == '\n') {
+          s_.log("firmware: " + std::exchange(log_line_, {}));
+        } else {
+          log_line_.push_back(static_cast<char>(byte));
+        }
+      }),
+      uart2_(s_.pic.line(3), no_serial_) {
+  map_memory();
+  fill_fw_cfg();
+  fill_cmos();
+  s_.bus.claim(devices::FwCfg::kPort, devices::FwCfg::kPorts, fw_cfg_);
+  s_.bus.claim(0x2F8, 8, uart2_);
+  if (s_.config.firmware->log) s_.bus.claim(kFirmwareLogPort, 1, firmware_log_);
+  s_.pci.add(0, 0, bridge_);
+  s_.pci.add(1, 0, isa_);
+  s_.pci.add(1, 3, power_function_);
+}
+
+// ---- memory -----------------------------------------------------------------------------------
+
+void PcHardware::map_memory() {
+  mmu::PhysicalMap& map = s_.physical;
+  map.add_ram(0, MemoryLayout::kVideo, 0);
+  map.add_ram(MemoryLayout::kHigh, s_.layout.low_end() - MemoryLayout::kHigh, MemoryLayout::kHigh);
+  if (s_.layout.above_hole() != 0) map.add_ram(MemoryLayout::kAboveHole, s_.layout.above_hole(), s_.layout.low_end());
+
+  const auto& bios = s_.config.firmware->bios;
+  std::memcpy(map.memory().data() + bios_at_, bios.data(), bios.size());
+  map.add_rom(kTop - bios.size(), bios.size(), bios_at_);
+  const std::uint64_t legacy = std::min<std::uint64_t>(kLegacyBios, bios.size());
+  map.add_rom(MemoryLayout::kHigh - legacy, legacy, bios_at_ + bios.size() - legacy);
+
+  for (const auto& area : devices::I440Fx::kArea) shadow_writes_.emplace_back(map.memory().data() + area.base);
+}
+
+void PcHardware::ShadowWrites::mmio_write(std::uint64_t offset, unsigned size, std::uint32_t value) {
+  std::memcpy(ram_ + offset, &value, size);
+}
+
+void PcHardware::shadow_changed(unsigned area, devices::I440Fx::Shadow shadow) {
+  const auto [base, size] = devices::I440Fx::kArea[area];
+  mmu::PhysicalMap& map = s_.physical;
+  map.remove_memory(base, size);
+  map.remove_mmio(shadow_writes_[area]);
+  // RAM stands in the file at its address.
+  if (shadow.read && shadow.write) {
+    map.add_ram(base, size, base);
+  } else if (shadow.read) {
+    map.add_rom(base, size, base);
+  } else if (shadow.write) {
+    const mmu::PhysPage below = map.page(base);
+    if (below.kind == mmu::PageKind::rom) {
+      map.add_rom(base, size, below.file_offset, &shadow_writes_[area]);
+    } else {
+      map.add_mmio(base, size, shadow_writes_[area]);
+    }
+  }
+  s_.remapped(base, size);
+}
+
+void PcHardware::smram_changed(bool open) {
+  constexpr std::uint64_t kSize = MemoryLayout::kOptionRom - MemoryLayout::kVideo;
+  if (open) {
+    s_.physical.add_ram(MemoryLayout::kVideo, kSize, MemoryLayout::kVideo);
+  } else {
+    s_.physical.remove_memory(MemoryLayout::kVideo, kSize);
+  }
+  s_.remapped(MemoryLayout::kVideo, kSize);
+}
+
+// ---- ports ------------------------------------------------------------------------------------
+
+void PcHardware::move_power(std::optional<std::uint16_t> base) {
+  s_.bus.release(power_->pm_ports());
+  if (base) s_.bus.claim_unused(*base, devices::acpi::kPmSize, power_->pm_ports());
+}
+
+// ---- what firmware asks for -------------------------------------------------------------------
+
+void PcHardware::fill_fw_cfg() {
+  const auto& layout = s_.layout;
+  std::vector<std::uint8_t> e820;
+  const auto ram = [&](PhysAddr base, std::uint64_t size) {
+    append(e820, std::uint64_t{base});
+    append(e820, size);
+    append(e820, E820Entry::kUsable);
+  };
+  ram(0, layout.low_end());
+  if (layout.above_hole() != 0) ram(MemoryLayout::kAboveHole, layout.above_hole());
+  fw_cfg_.add_file("etc/e820", std::move(e820));
+
+  devices::AcpiConfig acpi;
+  acpi.vga = true;
+  acpi.serial_ports = {{0x3F8, 4}, {0x2F8, 3}};
+  acpi.pci_memory_first = layout.low_end() <= kPciBelow2G ? kPciBelow2G : kPciBelow3G;
+  auto files = devices::build_acpi_files(acpi);
+  fw_cfg_.add_file("etc/acpi/rsdp", std::move(files.rsdp));
+  fw_cfg_.add_file("etc/acpi/tables", std::move(files.tables));
+  fw_cfg_.add_file("etc/table-loader", std::move(files.loader));
+}
+
+void PcHardware::fill_cmos() {
+  // RAM above 4 GiB in units of 64 KiB.
+  const std::uint64_t above = s_.layout.above_hole() / (64 * kKiB);
+  for (std::uint8_t i = 0; i < 3; ++i) {
+    s_.rtc.set_byte(static_cast<std::uint8_t>(0x5B + i), static_cast<std::uint8_t>(above >> (8 * i)));
+  }
+  // The order of boot devices, a nibble each: 1 floppy, 2 hard disk, 3 CD-ROM. 38h also says: check no signature.
+  constexpr std::uint8_t kOrders[][3] = {{2, 3, 1}, {3, 2, 1}, {1, 2, 3}};
+  const auto& order = kOrders[static_cast<unsigned>(s_.config.firmware->boot)];
+  s_.rtc.set_byte(0x3D, static_cast<std::uint8_t>(order[0] | order[1] << 4));
+  s_.rtc.set_byte(0x38, static_cast<std::uint8_t>(order[2] << 4));
+}
+
+}  // namespace ringshift::machine

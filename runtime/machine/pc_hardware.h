@@ -1,0 +1,99 @@
+// What a board that starts with firmware has: the chip set as after reset, ROM, and the devices of a PC.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string_view>
+
+#include "devices/acpi_pm.h"
+#include "devices/clock.h"
+#include "devices/debug_port.h"
+#include "devices/fw_cfg.h"
+#include "devices/i440fx.h"
+#include "devices/pci.h"
+#include "devices/pic.h"
+#include "devices/piix.h"
+#include "devices/pirq_router.h"
+#include "devices/port_bus.h"
+#include "devices/rtc.h"
+#include "devices/shared_irq.h"
+#include "devices/uart.h"
+#include "mmu/physical_map.h"
+#include "runtime/machine/machine.h"
+#include "runtime/machine/memory_layout.h"
+
+namespace ringshift::machine {
+
+// What it is plugged into.
+struct PcSockets {
+  const MachineConfig& config;
+  const MemoryLayout& layout;
+  mmu::PhysicalMap& physical;
+  devices::PortBus& bus;
+  devices::EventQueue& events;
+  devices::Pic& pic;
+  devices::PciHost& pci;
+  devices::Rtc& rtc;
+  // Other contents stand at these addresses now.
+  std::function<void(PhysAddr base, std::uint64_t size)> remapped;
+  std::function<void(std::string_view)> log;
+};
+
+class PcHardware final : devices::I440Fx::Memory {
+ public:
+  // Bytes behind the guest's RAM that the board's memory must have, for ROM and video memory.
+  [[nodiscard]] static std::uint64_t extra_memory(const MachineConfig& config);
+
+  // The configuration has firmware.
+  explicit PcHardware(PcSockets sockets);
+  PcHardware(const PcHardware&) = delete;
+  PcHardware& operator=(const PcHardware&) = delete;
+
+  // Interrupt 9 is shared by ACPI and PCI.
+  [[nodiscard]] devices::IrqLine& sci() { return sci_; }
+  // ACPI's registers, which firmware places.
+  void attach_power(devices::AcpiPm& power) { power_ = &power; }
+
+ private:
+  // Writes to areas that are RAM for writes alone.
+  class ShadowWrites final : public mmu::MmioHandler {
+   public:
+    explicit ShadowWrites(std::uint8_t* ram) : ram_(ram) {}
+    std::uint32_t mmio_read(std::uint64_t, unsigned) override { return 0xFFFFFFFF; }
+    void mmio_write(std::uint64_t offset, unsigned size, std::uint32_t value) override;
+
+   private:
+    std::uint8_t* ram_;
+  };
+  class NoSerial final : public devices::SerialBackend {
+    void transmit(std::span<const std::uint8_t>) override {}
+  };
+
+  void shadow_changed(unsigned area, devices::I440Fx::Shadow shadow) override;
+  void smram_changed(bool open) override;
+  void move_power(std::optional<std::uint16_t> base);
+  void map_memory();
+  void fill_fw_cfg();
+  void fill_cmos();
+
+  PcSockets s_;
+  std::uint64_t bios_at_;  // in the memory file
+  std::vector<ShadowWrites> shadow_writes_;
+  devices::AcpiPm* power_ = nullptr;
+
+  devices::SharedIrq irq9_;
+  devices::IrqLine& sci_;
+  devices::IrqLine& pci_irq9_;
+  devices::PirqRouter router_;
+  devices::I440Fx bridge_;
+  devices::Piix3 isa_;
+  devices::Piix4Power power_function_;
+  devices::FwCfg fw_cfg_;
+  std::string log_line_;
+  devices::DebugPort firmware_log_;
+  NoSerial no_serial_;
+  devices::Uart uart2_;
+};
+
+}  // namespace ringshift::machine
