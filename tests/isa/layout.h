@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "runtime/state/segment.h"
+#include "testkit/native_ring3.h"
 
 namespace ringshift::test {
 
@@ -31,13 +32,11 @@ inline constexpr std::uint32_t kLowData = 0xA000;
 inline constexpr std::uint32_t kLowPages = 2;
 inline constexpr std::uint32_t kLowEnd = kLowData + kLowPages * kPage;
 
-// Of the native side alone: its context, and the page of its way back.
-inline constexpr std::uint32_t kNativeContext = 0x30000000;
-inline constexpr std::uint32_t kNativeGate = 0x30001000;
-
-// The selectors that Linux gives to 32-bit user code and data.
-inline constexpr std::uint16_t kUserCode = 0x23;
-inline constexpr std::uint16_t kUserData = 0x2B;
+// Of the native side alone: its context, and the page of its way back; and Linux's selectors.
+using testkit::kNativeContext;
+using testkit::kNativeGate;
+using testkit::kUserCode;
+using testkit::kUserData;
 
 // A local descriptor table for both sides. The host's kernel accepts descriptors of DPL 3 only.
 struct LocalSegment {

@@ -1,16 +1,13 @@
 // The host CPU as oracle: runs the very bytes of 32-bit code in 32-bit mode.
 //
-// A 64-bit Linux process may enter compatibility mode through the code segment that the kernel keeps for 32-bit
-// programs. A case is entered by IRETQ, which loads eip, eflags, esp and the two segments at once, and ends in a far
-// jump back, or in an exception that the kernel reports as a signal. One object at a time in a process.
+// Each case ends in a far jump back, or in an exception. One object at a time in a process.
 #pragma once
 
-#include <array>
-#include <csignal>
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include "testkit/native_ring3.h"
 #include "tests/isa/case.h"
 
 namespace ringshift::test {
@@ -42,10 +39,8 @@ class NativeCpu {
 
   std::uint8_t* code_ = nullptr;  // writable alias of the code area
   bool has_low_pages_ = false;
+  std::unique_ptr<testkit::NativeRing3> ring3_;
   MemoryPages pages_;
-  std::array<struct sigaction, 6> old_{};
-  stack_t old_stack_{};
-  std::array<std::uint8_t, 65536> signal_stack_{};
 };
 
 }  // namespace ringshift::test

@@ -1,0 +1,439 @@
+#include "testkit/test_machine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <variant>
+
+namespace ringshift::testkit {
+
+namespace {
+
+constexpr std::uint8_t kHlt = 0xF4;
+constexpr std::uint32_t kTableBytes = 0x3000;  // GDT, IDT, TSS: zeros, not HLTs
+constexpr std::uint32_t kZeroedData = 0x1000;
+constexpr std::uint16_t kAccessedData = attr::kData | segment::kAccessed;
+constexpr std::uint32_t kDr6Bs = 1U << 14;
+
+template <class T>
+T take(std::variant<T, std::string> result) {
+  if (auto* error = std::get_if<std::string>(&result)) throw LabError(*error);
+  return std::move(std::get<T>(result));
+}
+
+}  // namespace
+
+std::string_view name(EngineKind kind) {
+  switch (kind) {
+    case EngineKind::interpreter:
+      return "Interpreter";
+    case EngineKind::one_instruction:
+      return "OneInstruction";
+    case EngineKind::whole_blocks:
+      return "WholeBlocks";
+    case EngineKind::linked_blocks:
+      return "LinkedBlocks";
+  }
+  return "?";
+}
+
+TestMachine::TestMachine(EngineKind config, unsigned cpl)
+    : config_(config), memory_(take(mmu::GuestMemory::create(kRam))), physical_(memory_), code_(kRam) {
+  physical_.add_ram(0, kRam, 0);
+  std::unique_ptr<mmu::WindowPool> windows;
+  if (config != EngineKind::interpreter) windows = take(mmu::WindowPool::create(physical_, code_));
+  mmu_ = std::make_unique<mmu::Mmu>(physical_, code_, std::move(windows));
+  cpu_ = std::make_unique<Cpu>(state_, *mmu_, platform_);
+  reset(cpl);
+  if (config == EngineKind::interpreter) {
+    engine_ = engine::make_interpreter(*cpu_);
+    return;
+  }
+  engine::TranslateOptions options;
+  options.verify = true;
+  options.deterministic = config != EngineKind::linked_blocks;
+  if (config == EngineKind::one_instruction) options.max_block = 1;
+  std::string error;
+  engine_ = engine::make_translator(*cpu_, options, error);
+  if (!engine_) throw LabError(error);
+}
+
+void TestMachine::reset(unsigned cpl) {
+  const HostContext host = state_.host;
+  ringshift::reset(state_);
+  state_.host = host;
+  state_.cr0 |= cr0::kPe | cr0::kNe;
+  state_.cr0 &= ~(cr0::kCd | cr0::kNw);
+  state_.cr4 |= cr4::kOsfxsr | cr4::kOsxmmexcpt;
+  state_.gpr = {0x0A0A0A0A, 0x1B1B1B1B, 0x2C2C2C2C, 0x3D3D3D3D, 0, 0x4E4E4E4E, 0x5F5F5F5F, 0x60606060};
+  state_.fx = {};
+  state_.fx[0] = 0x7F;  // FCW and MXCSR as after FNINIT and reset: every exception masked
+  state_.fx[1] = 0x03;
+  state_.fx[24] = 0x80;
+  state_.fx[25] = 0x1F;
+  wrote(0, kRam);
+  std::fill_n(memory_.data(), kRam, kHlt);
+  std::fill_n(memory_.data() + kGdt, kTableBytes, std::uint8_t{0});
+  std::fill_n(memory_.data() + kData, kZeroedData, std::uint8_t{0});
+  build_tables();
+  state_.gdtr = {kGdt, kGdtEntries * 8 - 1};
+  state_.idtr = {kIdt, 256 * 8 - 1};
+  state_.tr = SegmentRegister{kTssSelector, attr::kTss32Busy, kTss, 0x67};
+  state_.ldtr = SegmentRegister{};
+  state_.set_eflags(eflags::kFixed);
+  set_cpl(cpl);
+  platform_.interrupt.reset();
+  update_paging(*cpu_);
+}
+
+void TestMachine::build_tables() {
+  for (unsigned ring = 0; ring < 4; ++ring) {
+    constexpr std::uint16_t kFlatAccessed = attr::kFlat | segment::kAccessed;
+    set_descriptor(code(ring), 0, 0xFFFFF, attr::kCode | kFlatAccessed | attr::dpl(ring));
+    set_descriptor(data(ring), 0, 0xFFFFF, attr::kData | kFlatAccessed | attr::dpl(ring));
+    if (ring == 3) continue;
+    poke<std::uint32_t>(kTss + 4 + ring * 8, stack_top(ring));
+    poke<std::uint16_t>(kTss + 8 + ring * 8, data(ring));
+  }
+  set_descriptor(kTssSelector, kTss, 0x67, attr::kTss32Busy);
+  set_descriptor(kCode16, 0, 0xFFFF, attr::kCode | segment::kAccessed);
+  set_descriptor(kData16, 0, 0xFFFF, kAccessedData);
+  for (unsigned v = 0; v < 256; ++v) set_idt_gate(v, gate(code(0), handler(v), gate_type::kInterrupt32, 3));
+  poke<std::uint16_t>(kTss + 0x66, 0x68);  // I/O map beyond the limit: no port permitted
+}
+
+Registers TestMachine::registers() const {
+  return {state_.gpr, state_.eip, state_.eflags(), state_.seg, state_.ldtr, state_.tr,
+          state_.cr0, state_.cr2, state_.cr3,      state_.cr4, state_.dr,   state_.interrupt_shadow};
+}
+
+void TestMachine::restore(const Registers& r) {
+  state_.gpr = r.gpr;
+  state_.eip = r.eip;
+  state_.set_eflags(r.eflags);
+  for (unsigned i = 0; i < kSegCount; ++i) state_.set_segment(static_cast<Seg>(i), r.seg[i]);
+  state_.ldtr = r.ldtr;
+  state_.tr = r.tr;
+  state_.cr0 = r.cr0;
+  state_.cr2 = r.cr2;
+  state_.cr3 = r.cr3;
+  state_.cr4 = r.cr4;
+  state_.dr = r.dr;
+  state_.interrupt_shadow = r.interrupt_shadow;
+  state_.halted = 0;
+  update_paging(*cpu_);
+}
+
+// ---- memory --------------------------------------------------------------------------------------
+
+void TestMachine::wrote(std::uint32_t address, std::uint32_t size) {
+  for (std::uint32_t at = address; at < address + size;) {
+    const std::uint32_t here = std::min(address + size - at, mmu::kPageSize - (at & mmu::kPageMask));
+    if (code_.contains(at)) code_.notify_write(at, here);
+    at += here;
+  }
+}
+
+void TestMachine::place(std::uint32_t address, const Bytes& bytes) {
+  wrote(address, static_cast<std::uint32_t>(bytes.size()));
+  std::copy(bytes.begin(), bytes.end(), memory_.data() + address);
+}
+
+void TestMachine::set_descriptor(std::uint16_t selector, std::uint32_t base, std::uint32_t limit,
+                                 std::uint16_t attributes) {
+  const std::uint64_t low = (limit & 0xFFFFU) | (static_cast<std::uint64_t>(base & 0xFFFFFFU) << 16);
+  const std::uint64_t high = (static_cast<std::uint64_t>(attributes) & 0xF0FFU) | ((limit >> 8) & 0xF00U) |
+                             (static_cast<std::uint64_t>(base >> 24) << 16);
+  poke<std::uint64_t>(kGdt + (selector & 0xFFF8U), low | (high << 40));
+}
+
+std::uint64_t TestMachine::gate(std::uint16_t selector, std::uint32_t offset, unsigned type, unsigned dpl,
+                                unsigned parameters) {
+  return (offset & 0xFFFFU) | (static_cast<std::uint64_t>(selector) << 16) |
+         (static_cast<std::uint64_t>(parameters) << 32) | (static_cast<std::uint64_t>((dpl << 5) | type) << 40) |
+         kGatePresent | (static_cast<std::uint64_t>(offset >> 16) << 48);
+}
+
+void TestMachine::identity_paging() {
+  poke<std::uint32_t>(kPageDirectory, kPageTable | 7U);
+  for (std::uint32_t i = 1; i < 1024; ++i) poke<std::uint32_t>(kPageDirectory + i * 4, 0);
+  for (std::uint32_t i = 0; i < 1024; ++i) poke<std::uint32_t>(kPageTable + i * 4, i << 12 | 7U);
+  state_.cr3 = kPageDirectory;
+  state_.cr0 |= cr0::kPg | cr0::kWp;
+  update_paging(*cpu_);
+}
+
+void TestMachine::set_page(std::uint32_t linear, std::uint32_t entry) {
+  poke<std::uint32_t>(kPageTable + (linear >> 12) * 4, entry);
+  mmu_->invlpg(linear);
+}
+
+// ---- mode ----------------------------------------------------------------------------------------
+
+void TestMachine::set_cpl(unsigned cpl) {
+  for (const Seg seg : {Seg::es, Seg::ss, Seg::ds, Seg::fs, Seg::gs}) {
+    state_.set_segment(seg, segment_of(data(cpl), false));
+  }
+  state_.set_segment(Seg::cs, segment_of(code(cpl), false));
+  state_.gpr[kEsp] = stack_top(cpl);
+  state_.eip = kCode;
+}
+
+void TestMachine::real_mode() {
+  const HostContext host = state_.host;
+  ringshift::reset(state_);
+  state_.host = host;
+  state_.cr0 &= ~(cr0::kCd | cr0::kNw);
+  for (unsigned v = 0; v < 256; ++v) poke<std::uint32_t>(v * 4, handler(v));
+  state_.idtr = {0, 0x3FF};
+  const auto at = [&](Seg seg, std::uint32_t base) {
+    SegmentRegister r = state_.segment(seg);
+    r.selector = static_cast<std::uint16_t>(base >> 4);
+    r.base = base;
+    state_.set_segment(seg, r);
+  };
+  for (const Seg seg : {Seg::es, Seg::ds, Seg::fs, Seg::gs}) at(seg, kData);
+  at(Seg::cs, kCode);
+  at(Seg::ss, stack_top(0) - 0x1000);
+  state_.gpr[kEsp] = 0x1000;
+  state_.eip = 0;
+  update_paging(*cpu_);
+}
+
+void TestMachine::enter_v86(unsigned iopl) {
+  state_.set_eflags((flags() & ~eflags::kIopl) | eflags::kVm | (iopl << eflags::kIoplShift));
+  for (const Seg seg : {Seg::es, Seg::cs, Seg::ss, Seg::ds, Seg::fs, Seg::gs}) {
+    state_.set_segment(seg, v86_register(static_cast<std::uint16_t>(v86_base(seg) >> 4)));
+  }
+  state_.gpr[kEsp] = 0x800;
+  state_.eip = 0x100;
+}
+
+void TestMachine::push32(std::uint32_t value) {
+  state_.gpr[kEsp] -= 4;
+  poke<std::uint32_t>(state_.segment(Seg::ss).base + state_.gpr[kEsp], value);
+}
+
+void TestMachine::push16(std::uint16_t value) {
+  state_.gpr[kEsp] -= 2;
+  poke<std::uint16_t>(state_.segment(Seg::ss).base + state_.gpr[kEsp], value);
+}
+
+void TestMachine::interrupt(std::uint8_t vec) {
+  platform_.interrupt = vec;
+  __atomic_fetch_or(&state_.pending, kInterruptWaiting, __ATOMIC_SEQ_CST);
+}
+
+// ---- running -------------------------------------------------------------------------------------
+
+SegmentRegister TestMachine::segment_of(std::uint16_t selector, bool v86) const {
+  if (v86) return v86_register(selector);
+  const std::uint32_t table = selector::in_ldt(selector) ? state_.ldtr.base : state_.gdtr.base;
+  const auto entry = peek<std::uint64_t>(table + (selector & 0xFFF8U));
+  return Descriptor{static_cast<std::uint32_t>(entry), static_cast<std::uint32_t>(entry >> 32), 0}.to_register(
+      selector);
+}
+
+std::uint8_t TestMachine::byte_at(std::uint16_t cs, std::uint32_t eip, bool v86) const {
+  return peek<std::uint8_t>(segment_of(cs, v86).base + eip);
+}
+
+std::optional<unsigned> TestMachine::vector() const {
+  const std::uint32_t at = state_.segment(Seg::cs).base + state_.eip;
+  if (at < kHandlers || at >= kHandlers + 256 * 16) return std::nullopt;
+  return (at - kHandlers) / 16;
+}
+
+TestMachine::Outcome TestMachine::outcome_here() const {
+  Outcome outcome;
+  outcome.handler = vector();
+  return outcome;
+}
+
+TestMachine::Outcome TestMachine::execute(const Bytes& bytes) {
+  const std::uint32_t at = state_.segment(Seg::cs).base + state_.eip;
+  const Bytes filler(16, kHlt);
+  place(at + static_cast<std::uint32_t>(bytes.size()), filler);
+  place(at, bytes);
+  return step();
+}
+
+TestMachine::Outcome TestMachine::step() {
+  const SegmentRegister& cs = state_.segment(Seg::cs);
+  const std::uint32_t linear = cs.base + state_.eip;
+  const bool is_halt = linear < kRam && peek<std::uint8_t>(linear) == kHlt;
+  if (config_ == EngineKind::linked_blocks) return run_to_filler(is_halt);
+  const auto reason = engine_->run(1).reason;
+  Outcome outcome = outcome_here();
+  outcome.shutdown = reason == engine::StopReason::shutdown;
+  outcome.halted = !outcome.shutdown && state_.halted != 0;
+  return outcome;
+}
+
+// The chained translator cannot be stopped after one instruction: it runs on to the first HLT, which is then taken
+// back.
+TestMachine::Outcome TestMachine::run_to_filler(bool is_halt) {
+  const std::uint32_t eip = state_.eip;
+  const auto reason = engine_->run(1'000'000).reason;
+  if (reason == engine::StopReason::shutdown) return {.shutdown = true, .halted = false, .handler = std::nullopt};
+  if (is_halt && state_.eip == eip + 1) return {.shutdown = false, .halted = true, .handler = std::nullopt};
+  state_.halted = 0;
+  state_.eip -= 1;
+  if (!is_halt) undo_filler_fault();
+  return outcome_here();
+}
+
+// A filler HLT in rings 1 to 3 has raised #GP(0); with TF set in ring 0 it has completed and trapped.
+bool TestMachine::undo_filler_fault() {
+  const auto vec = vector();
+  const bool trapped = vec == unsigned{vector::kDb};
+  if (!trapped && vec != unsigned{vector::kGp}) return false;
+  Frame f = frame(!trapped);
+  if (f.error != 0) return false;
+  if (trapped && ((f.eflags & eflags::kTf) == 0 || (state_.dr[6] & kDr6Bs) == 0)) return false;
+  if (trapped) f.eip -= 1;
+  if (byte_at(f.cs, f.eip, f.v86()) != kHlt) return false;
+  return_from(f);
+  if (trapped) state_.dr[6] &= ~kDr6Bs;
+  return true;
+}
+
+// An INT n pushes no error code, whatever its vector: then what would be eflags is none.
+bool TestMachine::has_error_code(unsigned vec) const {
+  constexpr std::uint32_t kNeverSet = 0xFFC08028;
+  return pushes_error(vec) && state_.protected_mode() && (stack(3) & (kNeverSet | eflags::kFixed)) == eflags::kFixed;
+}
+
+TestMachine::Frame TestMachine::frame(bool has_error) const {
+  Frame f;
+  if (!state_.protected_mode()) {
+    f.eip = stack16(0);
+    f.cs = stack16(1);
+    f.eflags = (flags() & 0xFFFF0000U) | stack16(2);
+    f.bytes = 6;
+    return f;
+  }
+  unsigned slot = 0;
+  f.has_error = has_error;
+  if (f.has_error) f.error = stack(slot++);
+  f.eip = stack(slot++);
+  f.cs = static_cast<std::uint16_t>(stack(slot++));
+  f.eflags = stack(slot++);
+  f.outer = f.v86() || selector::rpl(f.cs) != 0;
+  if (f.outer) {
+    f.esp = stack(slot++);
+    f.ss = static_cast<std::uint16_t>(stack(slot++));
+  }
+  for (unsigned i = 0; f.v86() && i < f.v86_segments.size(); ++i) {
+    f.v86_segments[i] = static_cast<std::uint16_t>(stack(slot++));
+  }
+  f.bytes = slot * 4;
+  return f;
+}
+
+void TestMachine::return_from(const Frame& f) {
+  if (!state_.protected_mode()) {
+    SegmentRegister cs = state_.segment(Seg::cs);
+    cs.selector = f.cs;
+    cs.base = std::uint32_t{f.cs} << 4;
+    state_.set_segment(Seg::cs, cs);
+    state_.gpr[kEsp] += f.bytes;
+  } else {
+    constexpr std::array kV86Order{Seg::es, Seg::ds, Seg::fs, Seg::gs};
+    for (unsigned i = 0; f.v86() && i < kV86Order.size(); ++i) {
+      state_.set_segment(kV86Order[i], v86_register(f.v86_segments[i]));
+    }
+    state_.set_segment(Seg::cs, segment_of(f.cs, f.v86()));
+    if (f.outer) {
+      state_.set_segment(Seg::ss, segment_of(f.ss, f.v86()));
+      state_.gpr[kEsp] = f.esp;
+    } else {
+      state_.gpr[kEsp] += f.bytes;
+    }
+  }
+  state_.eip = f.eip;
+  state_.set_eflags(f.eflags & ~eflags::kRf);
+}
+
+std::optional<std::uint32_t> TestMachine::physical(std::uint32_t linear) const {
+  if (!state_.paging()) return linear < kRam ? std::optional(linear) : std::nullopt;
+  constexpr std::uint32_t kFrame = ~mmu::kPageMask, kPresent = 1;
+  std::uint32_t table = state_.cr3 & kFrame;
+  for (const unsigned shift : {22U, 12U}) {
+    if (table >= kRam) return std::nullopt;
+    const auto entry = peek<std::uint32_t>(table + (linear >> shift & 0x3FF) * 4);
+    if ((entry & kPresent) == 0) return std::nullopt;
+    table = entry & kFrame;
+  }
+  return table < kRam ? std::optional(table | (linear & mmu::kPageMask)) : std::nullopt;
+}
+
+std::uint64_t TestMachine::counter(std::string_view counter_name) const {
+  for (const engine::Counter& c : engine_->stats()) {
+    if (c.name == counter_name) return c.value;
+  }
+  return 0;
+}
+
+bool TestMachine::at_filler(std::uint32_t code, std::uint32_t bytes) const {
+  const std::uint32_t linear = state_.segment(Seg::cs).base + state_.eip;
+  if (linear - code < bytes) return false;
+  const auto at = physical(linear);
+  return at && peek<std::uint8_t>(*at) == kHlt;
+}
+
+// The chained translator runs until something stops it: after ten seconds, that is us.
+engine::StopReason TestMachine::run_watched() {
+  constexpr auto kLong = std::chrono::seconds(10);
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool done = false;
+  std::thread watchdog([&] {
+    std::unique_lock lock(mutex);
+    if (!changed.wait_for(lock, kLong, [&] { return done; })) engine_->kick();
+  });
+  const auto reason = engine_->run(1'000'000).reason;
+  {
+    const std::lock_guard lock(mutex);
+    done = true;
+  }
+  changed.notify_one();
+  watchdog.join();
+  if (reason == engine::StopReason::service) throw LabError("the code did not stop within 10 seconds");
+  return reason;
+}
+
+TestMachine::Stop TestMachine::run_code(std::uint32_t code, std::uint32_t bytes) {
+  constexpr unsigned kManySteps = 10'000'000;
+  const auto in_code = [&] { return state_.segment(Seg::cs).base + state_.eip - 1 - code < bytes; };
+  if (config_ == EngineKind::linked_blocks) {
+    if (run_watched() == engine::StopReason::shutdown) return Stop::shutdown;
+    if (state_.cpl() == 0 && !vector() && in_code()) return Stop::halted;
+    state_.halted = 0;
+    state_.eip -= 1;
+    if (!vector() || undo_filler_fault()) return Stop::filler;
+    return Stop::handler;
+  }
+  for (unsigned steps = 0; steps < kManySteps; ++steps) {
+    if (vector()) return Stop::handler;
+    if (at_filler(code, bytes) && state_.pending == 0) return Stop::filler;
+    if (engine_->run(1).reason == engine::StopReason::shutdown) return Stop::shutdown;
+    if (state_.halted != 0) return Stop::halted;
+  }
+  throw LabError("the code did not stop within ten million steps");
+}
+
+engine::StopReason TestMachine::run() {
+  for (;;) {
+    const auto reason = engine_->run(1'000'000).reason;
+    if (reason == engine::StopReason::shutdown) return reason;
+    if (reason != engine::StopReason::halted) continue;
+    const bool wakes = state_.pending != 0 && interruptible(state_);
+    if (!wakes) return reason;
+  }
+}
+
+}  // namespace ringshift::testkit
