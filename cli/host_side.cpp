@@ -12,6 +12,7 @@
 
 #include "cli/exit_code.h"
 #include "cli/message.h"
+#include "cli/typed_keys.h"
 
 namespace ringshift::cli {
 namespace {
@@ -37,6 +38,8 @@ std::variant<std::unique_ptr<HostSide>, std::string> HostSide::create(const RunO
 
 HostSide::HostSide(const RunOptions& options, SerialLink serial)
     : serial_(std::move(serial)),
+      keyboard_(options.pc && options.pc->terminal),
+      screen_(keyboard_, options.pc ? options.pc->screen_text : ""),
       timeout_ns_(options.timeout_ns),
       timeout_fd_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
       watchdog_fd_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {
@@ -55,6 +58,10 @@ void HostSide::output(std::span<const std::uint8_t> bytes) {
   }
 }
 
+void HostSide::show(const devices::TextScreen& screen) {
+  if (const auto error = screen_.show(screen)) say(*error);
+}
+
 std::vector<machine::IoThread::Watch> HostSide::start(GuestSide guest) {
   guest_ = std::move(guest);
   stop_.on_asked([this] {
@@ -68,31 +75,45 @@ std::vector<machine::IoThread::Watch> HostSide::start(GuestSide guest) {
                        return false;
                      }});
   watches.push_back({watchdog_fd_, [this]() -> bool { abandon(*stop_.status()); }});
-  if (serial_.input() >= 0) {
-    watches.push_back({serial_.input(), [this] { return read_input(); }, [this] { return guest_.wants_input(); }});
+  const int input = input_fd();
+  if (input >= 0) {
+    watches.push_back({input, [this] { return read_input(); }, [this] { return guest_.wants_input(); }});
   }
-  if (serial_.input() == STDIN_FILENO) terminal_ = Terminal::open(STDIN_FILENO);
+  if (input == STDIN_FILENO) terminal_ = Terminal::open(STDIN_FILENO);
   if (terminal_) terminal_->make_raw();
   if (timeout_ns_) arm(timeout_fd_, *timeout_ns_);
   return watches;
 }
 
-void HostSide::finish() { terminal_.reset(); }
+void HostSide::finish() {
+  screen_.close();
+  terminal_.reset();
+}
+
+int HostSide::input_fd() const { return keyboard_ ? STDIN_FILENO : serial_.input(); }
 
 bool HostSide::read_input() {
   std::array<std::uint8_t, 4096> buffer{};
-  const ssize_t got = ::read(serial_.input(), buffer.data(), buffer.size());
+  const ssize_t got = ::read(input_fd(), buffer.data(), buffer.size());
   if (got < 0) return errno == EINTR || errno == EAGAIN;
   if (got == 0) return false;
   const std::span<const std::uint8_t> bytes(buffer.data(), static_cast<std::size_t>(got));
   if (!terminal_) {
-    guest_.input(bytes);
+    give(bytes);
     return true;
   }
   const auto typed = filter_.feed(bytes);
-  if (!typed.bytes.empty()) guest_.input(typed.bytes);
+  if (!typed.bytes.empty()) give(typed.bytes);
   for (const auto command : typed.commands) handle_command(command);
   return true;
+}
+
+void HostSide::give(std::span<const std::uint8_t> typed) {
+  if (keyboard_) {
+    guest_.keys(typed_keys(typed));
+  } else {
+    guest_.input(typed);
+  }
 }
 
 void HostSide::handle_command(EscapeFilter::Command command) {

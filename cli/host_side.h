@@ -13,6 +13,7 @@
 #include "cli/escape_filter.h"
 #include "cli/host_signals.h"
 #include "cli/run_options.h"
+#include "cli/screen.h"
 #include "cli/serial_link.h"
 #include "cli/stop.h"
 #include "cli/terminal.h"
@@ -23,6 +24,7 @@ namespace ringshift::cli {
 // What the host does to the guest; called on the I/O thread.
 struct GuestSide {
   std::function<void(std::span<const std::uint8_t>)> input;
+  std::function<void(std::span<const machine::Key>)> keys;
   // Whether it has room for more input.
   std::function<bool()> wants_input;
   std::function<void()> stop;
@@ -38,6 +40,8 @@ class HostSide {
 
   // The guest's serial output, on the thread that runs it. If nobody takes it any more, the run is stopped.
   void output(std::span<const std::uint8_t> bytes);
+  // What the guest's screen shows, on the same thread.
+  void show(const devices::TextScreen& screen);
   // From now on a terminal is raw and the time limit runs. The watches refer to this object; they are for one IoThread,
   // which must end before this does.
   std::vector<machine::IoThread::Watch> start(GuestSide guest);
@@ -49,13 +53,18 @@ class HostSide {
 
  private:
   HostSide(const RunOptions& options, SerialLink serial);
+  // Where what is typed comes from, or -1.
+  [[nodiscard]] int input_fd() const;
   bool read_input();
+  void give(std::span<const std::uint8_t> typed);
   bool read_signals();
   void handle_signal(int number);
   void handle_command(EscapeFilter::Command command);
   [[noreturn]] void abandon(int exit_status);
 
   SerialLink serial_;
+  bool keyboard_;  // what is typed goes to the guest's keyboard, not to its serial port
+  Screen screen_;
   Stop stop_;
   std::optional<std::uint64_t> timeout_ns_;
   HostSignals signals_;

@@ -71,6 +71,7 @@ std::optional<std::string> load_images(const RunOptions& options, MachineConfig&
 GuestSide guest_side(Machine& machine) {
   GuestSide guest;
   guest.input = [&machine](std::span<const std::uint8_t> bytes) { machine.serial_input(bytes); };
+  guest.keys = [&machine](std::span<const machine::Key> keys) { machine.keyboard_input(keys); };
   guest.wants_input = [&machine] {
     constexpr std::size_t kEnough = 65536;
     if (machine.serial_backlog() < kEnough) return true;
@@ -101,6 +102,9 @@ int run(const RunOptions& options) {
   if (const auto* error = std::get_if<std::string>(&created)) return bad_usage(*error);
   HostSide& host = *std::get<0>(created);
   config.serial_output = [&host](std::span<const std::uint8_t> bytes) { host.output(bytes); };
+  if (options.pc && (options.pc->terminal || !options.pc->screen_text.empty())) {
+    config.screen_output = [&host](const devices::TextScreen& screen) { host.show(screen); };
+  }
   if (options.engine == EngineChoice::lockstep) return run_lockstep(std::move(config), host, options.stats);
   return run_one(std::move(config), host, options.stats);
 }

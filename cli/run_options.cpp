@@ -31,8 +31,8 @@ Error check_missing_features(const RunText& text) {
     }
     return fmt::format("--cpus {}: only one virtual CPU is supported by this version", text.cpus);
   }
-  if (text.display != "none") {
-    return fmt::format("--display {}: only 'none' is supported by this version", text.display);
+  if (text.display != "none" && text.display != "terminal") {
+    return fmt::format("--display {}: only 'none' and 'terminal' are supported by this version", text.display);
   }
   if (text.gdb) return not_yet("--gdb");
   return std::nullopt;
@@ -53,11 +53,13 @@ Error check_boot_device(std::string_view text, machine::BootDevice& boot) {
 
 // Firmware starts if anything is given that only it can use.
 Error check_pc(const RunText& text, RunOptions& options) {
-  const std::array<std::pair<std::string_view, bool>, 6> signs{{{"--disk", !text.disks.empty()},
+  const std::array<std::pair<std::string_view, bool>, 8> signs{{{"--disk", !text.disks.empty()},
                                                                 {"--cdrom", text.cdrom.has_value()},
                                                                 {"--floppy", text.floppy.has_value()},
                                                                 {"--boot", text.boot.has_value()},
                                                                 {"--firmware", text.firmware.has_value()},
+                                                                {"--display", text.display != "none"},
+                                                                {"--screen-text", text.screen_text.has_value()},
                                                                 {"--firmware-log", text.firmware_log}}};
   const auto* sign = std::ranges::find_if(signs, [](const auto& s) { return s.second; });
   if (sign == signs.end()) return std::nullopt;
@@ -67,6 +69,10 @@ Error check_pc(const RunText& text, RunOptions& options) {
   pc.bios = text.firmware.value_or(kSeaBios);
   pc.vga_bios = kVgaBios;
   pc.log = text.firmware_log;
+  pc.terminal = text.display == "terminal";
+  pc.screen_text = text.screen_text.value_or("");
+  // The terminal is the keyboard and the screen.
+  if (pc.terminal && options.serial.kind == SerialTarget::Kind::stdio) options.serial = {SerialTarget::Kind::none};
   // The first kind of drive that there is, unless the user says what.
   if (text.disks.empty()) {
     pc.boot = text.cdrom    ? machine::BootDevice::cdrom
@@ -168,7 +174,9 @@ void add_run_options(CLI::App& app, RunText& text) {
   app.add_option("--serial", text.serial, "First serial port: stdio, file:PATH, unix:PATH or none")
       ->type_name("WHERE")
       ->capture_default_str();
-  app.add_option("--display", text.display, "Screen: none")->type_name("WHICH")->capture_default_str();
+  app.add_option("--display", text.display, "Screen and keyboard: none or terminal (--serial stdio is then none)")
+      ->type_name("WHICH")
+      ->capture_default_str();
   app.add_option("--engine", text.engine, "translate, interpret, or lockstep (both, compared)")
       ->type_name("WHICH")
       ->capture_default_str();
@@ -191,6 +199,10 @@ void add_run_options(CLI::App& app, RunText& text) {
   app.add_option("--boot", text.boot, "What to boot from first: disk, cdrom or floppy")->type_name("WHICH")->group(pc);
   app.add_option("--firmware", text.firmware, "BIOS image (default: Debian's SeaBIOS)")->type_name("FILE")->group(pc);
   app.add_flag("--firmware-log", text.firmware_log, "Show what the firmware says on its debug port")->group(pc);
+
+  app.add_option("--screen-text", text.screen_text, "Keep the characters of the screen in this file")
+      ->type_name("FILE")
+      ->group(pc);
 
   const std::string later = "Not supported yet";
   app.add_option("--cpus", text.cpus, "Virtual CPUs: 1")->type_name("N")->group(later);

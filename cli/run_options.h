@@ -48,6 +48,7 @@ struct RunText {
   std::vector<std::string> disks{};
   std::optional<std::string> cdrom{}, floppy{}, boot{}, firmware{};
   bool firmware_log = false;
+  std::optional<std::string> screen_text{};
   // Part of the command, but not built yet.
   std::string cpus = "1";
   std::optional<std::string> gdb{};
@@ -58,6 +59,8 @@ struct PcOptions {
   std::string bios, vga_bios;  // files
   machine::BootDevice boot = machine::BootDevice::disk;
   bool log = false;
+  bool terminal = false;      // the screen and keyboard are the terminal
+  std::string screen_text{};  // file for the screen's characters
 };
 
 // What it means.

@@ -11,7 +11,7 @@ constexpr std::uint8_t kBaseSegment = 0x02;
 
 }  // namespace
 
-I440Fx::I440Fx(Memory& memory) : PciFunction({0x8086, 0x1237, 0x02, 0x060000, false}), memory_(memory) {
+I440Fx::I440Fx(Memory& memory) : PciFunction({0x8086, 0x1237, 0x02, 0x060000, false, 0x1AF4, 0x1100}), memory_(memory) {
   set_config(0x04, 2, 0x0006, 0x0100);
   set_config(0x06, 2, 0x0280);
   set_config(kPam0, 1, 0x00, 0x30);

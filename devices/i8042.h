@@ -30,6 +30,8 @@ class I8042 {
 
   // A key by its set 1 make code, E0xxh for the extended keys.
   void key(std::uint16_t code, bool pressed);
+  // Whether the last key has been read: a fast typist waits for it.
+  [[nodiscard]] bool wants_key() const { return !full_ && !keyboard_.has_output() && keyboard_.scanning(); }
   [[nodiscard]] const Ps2Keyboard& keyboard() const { return keyboard_; }
   [[nodiscard]] std::uint64_t odd_accesses() const { return odd_ + keyboard_.odd_commands(); }
 

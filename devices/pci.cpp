@@ -17,6 +17,8 @@ enum Register : std::uint8_t {
   kLatency = 0x0D,
   kHeaderType = 0x0E,
   kBar0 = 0x10,
+  kSubsystem = 0x2C,
+  kRomBar = 0x30,
   kInterruptLine = 0x3C,
   kInterruptPin = 0x3D,
 };
@@ -36,6 +38,8 @@ PciFunction::PciFunction(const Identity& identity) {
   set_config(kCacheLine, 1, 0, 0xFF);
   set_config(kLatency, 1, 0, 0xF8);
   set_config(kHeaderType, 1, identity.multifunction ? 0x80 : 0x00);
+  set_config(kSubsystem, 2, identity.subsystem_vendor);
+  set_config(kSubsystem + 2, 2, identity.subsystem);
   set_config(kInterruptLine, 1, 0, 0xFF);
 }
 
@@ -65,6 +69,16 @@ void PciFunction::add_bar(unsigned index, BarKind kind, std::uint32_t size) {
   set_config(static_cast<std::uint8_t>(kBar0 + 4 * index), 4, type, ~(size - 1));
 }
 
+void PciFunction::add_rom_bar(std::uint32_t size) {
+  assert((size & (size - 1)) == 0 && size >= 2048);
+  set_config(kRomBar, 4, 0, ~(size - 1) | 1U);
+}
+
+std::uint32_t PciFunction::rom_address() const {
+  const std::uint32_t value = config_dword(kRomBar);
+  return (value & 1) != 0 ? value & ~0x7FFU : 0;
+}
+
 void PciFunction::set_interrupt(std::uint8_t pin, std::uint8_t irq) {
   set_config(kInterruptPin, 1, pin);
   set_config(kInterruptLine, 1, irq, 0xFF);
@@ -82,7 +96,9 @@ void PciFunction::config_write(std::uint8_t reg, unsigned size, std::uint32_t va
     const std::size_t at = reg + i;
     const auto byte = static_cast<std::uint8_t>(value >> (8 * i));
     const auto after = static_cast<std::uint8_t>((space_[at] & ~writable_[at]) | (byte & writable_[at]));
-    if (after != space_[at]) decoding |= at == kCommand || (at >= kBar0 && at < kBar0 + 24);
+    if (after != space_[at]) {
+      decoding |= at == kCommand || (at >= kBar0 && at < kBar0 + 24) || (at >= kRomBar && at < kRomBar + 4);
+    }
     space_[at] = after;
   }
   if (decoding) decoding_changed();

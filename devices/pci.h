@@ -26,6 +26,7 @@ class PciFunction {
     std::uint8_t revision = 0;
     std::uint32_t class_code = 0;  // class, subclass, interface: 24 bits
     bool multifunction = false;
+    std::uint16_t subsystem_vendor = 0, subsystem = 0;
   };
   enum class BarKind : std::uint8_t {
     memory,
@@ -46,15 +47,19 @@ class PciFunction {
   [[nodiscard]] bool io_enabled() const { return (space_[4] & 1) != 0; }
   [[nodiscard]] bool memory_enabled() const { return (space_[4] & 2) != 0; }
   [[nodiscard]] std::uint32_t bar(unsigned index) const;
+  // Of the expansion ROM; 0 while its decoder is off.
+  [[nodiscard]] std::uint32_t rom_address() const;
 
  protected:
   // For constructors: contents, and which of the bits software may change.
   void set_config(std::uint8_t reg, unsigned size, std::uint32_t value, std::uint32_t writable = 0);
   // size is a power of two, at least 16 (memory) or 4 (I/O).
   void add_bar(unsigned index, BarKind kind, std::uint32_t size);
+  // size is a power of two, at least 2 KiB.
+  void add_rom_bar(std::uint32_t size);
   // pin is 1 for INTA#; the line register says what firmware would have written.
   void set_interrupt(std::uint8_t pin, std::uint8_t irq);
-  // After the command register or a BAR changed.
+  // After the command register, a BAR or the ROM's changed.
   virtual void decoding_changed() {}
 
  private:

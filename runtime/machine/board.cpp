@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t kFlushAt = 1024;
 // How long a line without an end, such as a prompt, waits for the rest.
 constexpr std::uint64_t kFlushDelayNs = 5'000'000;
+// Between two key events: programs that look at the keyboard only now and then lose none.
+constexpr std::uint64_t kKeyNs = 10'000'000;
 constexpr std::uint32_t kVirtualTscKilohertz = 1'000'000;
 // What the guest's real-time clock shows at the start of a run in virtual time: 2025-01-01, 00:00.
 constexpr std::int64_t kVirtualEpoch = 1'735'689'600;
@@ -66,6 +68,7 @@ Board::Board(const MachineConfig& config, const devices::Clock& clock, Log log, 
       serial_(config, events_),
       uart_(pic_.line(4), serial_),
       i8042_(pic_.line(1), pic_.line(12), a20_, on_power_),
+      typing_timer_(events_.add([this](std::uint64_t) { type_next(); })),
       port92_(a20_, on_power_),
       debug_port_([this](std::uint8_t byte) {
         if (byte != '\n') {
@@ -269,6 +272,24 @@ void Board::SerialBuffer::flush() {
 }
 
 void Board::flush_serial() { serial_.flush(); }
+
+// ---- keyboard ---------------------------------------------------------------------------------
+
+void Board::type(std::span<const Key> keys) {
+  if (keys.empty()) return;
+  const bool first = typed_.empty();
+  typed_.insert(typed_.end(), keys.begin(), keys.end());
+  if (first) type_next();
+}
+
+void Board::type_next() {
+  if (typed_.empty()) return;
+  if (i8042_.wants_key()) {
+    i8042_.key(typed_.front().code, typed_.front().pressed);
+    typed_.pop_front();
+  }
+  if (!typed_.empty()) events_.arm(typing_timer_, clock_.now_ns() + kKeyNs);
+}
 
 engine::Stats Board::stats() const {
   engine::Stats stats{{"external interrupts", interrupts_},

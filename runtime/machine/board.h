@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -55,6 +56,10 @@ class Board final : public Platform {
   void receive_serial(std::span<const std::uint8_t> bytes) { uart_.receive(bytes); }
   [[nodiscard]] std::size_t serial_unread() const { return uart_.unread(); }
   void flush_serial();
+  void type(std::span<const Key> keys);
+  void show_screen() {
+    if (pc_) pc_->show_screen();
+  }
   [[nodiscard]] engine::Stats stats() const;
 
   // ---- Platform: what instructions see ---------------------------------------------------------
@@ -91,6 +96,7 @@ class Board final : public Platform {
   void write_bios_data();
   std::optional<std::string> make_cpu();
   std::optional<std::string> load_images();
+  void type_next();
   void request_power(devices::PowerRequest request);
   // Ends the current engine run soon: something for the machine to do.
   void request_service();
@@ -117,6 +123,8 @@ class Board final : public Platform {
   SerialBuffer serial_;
   devices::Uart uart_;
   devices::I8042 i8042_;
+  std::deque<Key> typed_;  // not yet given to the keyboard
+  devices::EventQueue::TimerId typing_timer_;
   devices::Port92 port92_;
   devices::Dma8237 dma_;
   devices::PostPort post_;

@@ -66,6 +66,10 @@ void Machine::serial_input(std::span<const std::uint8_t> bytes) {
   });
 }
 
+void Machine::keyboard_input(std::span<const Key> keys) {
+  post([&] { keys_.insert(keys_.end(), keys.begin(), keys.end()); });
+}
+
 void Machine::request_stop() {
   post([this] { stop_ = true; });
 }
@@ -75,6 +79,12 @@ void Machine::request_stop() {
 RunEnd Machine::run(std::vector<IoThread::Watch> watches) {
   IoThread io(
       host_clock_, [this] { post([] {}); }, std::move(watches));
+  RunEnd end = run_to_end(io);
+  if (board_) board_->show_screen();
+  return end;
+}
+
+RunEnd Machine::run_to_end(IoThread& io) {
   while (true) {
     if (auto end = service()) return *end;
     const std::uint64_t deadline = next_deadline();
@@ -102,16 +112,19 @@ std::uint64_t Machine::next_deadline() const {
 std::optional<RunEnd> Machine::service() {
   board_->events().run_due();
   std::vector<std::uint8_t> input;
+  std::vector<Key> keys;
   {
     const std::lock_guard lock(mutex_);
     anything_posted_ = false;
     input.swap(input_);
+    keys.swap(keys_);
     if (stop_) {
       board_->flush_serial();
       return RunEnd{Reason::stopped, 0, {}};
     }
   }
   if (!input.empty()) board_->receive_serial(input);
+  board_->type(keys);
   serial_backlog_.store(board_->serial_unread(), std::memory_order_relaxed);
   board_->flush_serial();
   if (const auto code = board_->debug_exit_code()) return RunEnd{Reason::debug_exit, *code, {}};

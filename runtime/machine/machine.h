@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "devices/text_screen.h"
 #include "runtime/engine/engine.h"
 #include "runtime/machine/boot/boot_plan.h"
 #include "runtime/machine/clocks.h"
@@ -65,6 +66,13 @@ struct MachineConfig {
   // Both are called on the thread that runs the machine. `log` gets one line without its newline.
   std::function<void(std::span<const std::uint8_t>)> serial_output;
   std::function<void(std::string_view)> log;
+  // With firmware, the same thread: what the screen shows now, after changes and at most some 30 times a second.
+  std::function<void(const devices::TextScreen&)> screen_output;
+};
+
+struct Key {
+  std::uint16_t code = 0;  // set 1 make code, E0xxh for the extended keys
+  bool pressed = true;
 };
 
 // How a run ended.
@@ -97,6 +105,8 @@ class Machine {
 
   // Any thread.
   void serial_input(std::span<const std::uint8_t> bytes);
+  // Keys pressed or released, in this order; typed at a speed that guests can follow.
+  void keyboard_input(std::span<const Key> keys);
   // Bytes of serial input that the guest had not read when the loop last looked: lets a sender hold back.
   [[nodiscard]] std::size_t serial_backlog() const { return serial_backlog_.load(std::memory_order_relaxed); }
   void request_stop();
@@ -120,6 +130,7 @@ class Machine {
 
  private:
   explicit Machine(MachineConfig config);
+  RunEnd run_to_end(IoThread& io);
   std::optional<std::string> build();  // a fresh board with the images loaded; else an error
   std::optional<RunEnd> reset();
   // Of host time: the next timer or the end of the run.
@@ -142,6 +153,7 @@ class Machine {
   std::mutex mutex_;
   std::condition_variable posted_;
   std::vector<std::uint8_t> input_;
+  std::vector<Key> keys_;
   std::atomic<std::size_t> serial_backlog_{0};
   bool stop_ = false;
   bool anything_posted_ = false;

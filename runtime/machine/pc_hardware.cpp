@@ -1,6 +1,7 @@
 #include "runtime/machine/pc_hardware.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -11,11 +12,19 @@ namespace {
 
 constexpr PhysAddr kTop = 0x100000000;  // firmware ends at 4 GiB
 constexpr std::uint64_t kLegacyBios = 128 * kKiB;
+constexpr std::uint64_t kPciEnd = 0xFEC00000;  // the memory of PCI devices ends
+constexpr unsigned kVgaSlot = 2;
+constexpr std::uint64_t kFrameNs = 33'000'000;  // between two looks at the screen
 constexpr std::uint16_t kFirmwareLogPort = 0x402;
 // Where SeaBIOS begins to place the memory of PCI devices.
 constexpr std::uint32_t kPciBelow2G = 0x80000000, kPciBelow3G = 0xC0000000;
 
 std::uint64_t rounded(std::uint64_t bytes) { return (bytes + mmu::kPageMask) & ~std::uint64_t{mmu::kPageMask}; }
+
+// Of the expansion ROM's decoder.
+std::uint32_t rom_bytes(const std::vector<std::uint8_t>& image) {
+  return image.empty() ? 0 : std::bit_ceil(std::max(static_cast<std::uint32_t>(image.size()), 4096U));
+}
 
 template <class T>
 void append(std::vector<std::uint8_t>& out, T value) {
@@ -24,11 +33,15 @@ void append(std::vector<std::uint8_t>& out, T value) {
 
 }  // namespace
 
-std::uint64_t PcHardware::extra_memory(const MachineConfig& config) { return rounded(config.firmware->bios.size()); }
+std::uint64_t PcHardware::extra_memory(const MachineConfig& config) {
+  return rounded(config.firmware->bios.size()) + devices::VgaState::kMemoryBytes + rom_bytes(config.firmware->vga_bios);
+}
 
 PcHardware::PcHardware(PcSockets sockets)
     : s_(std::move(sockets)),
       bios_at_(s_.layout.bytes()),
+      video_at_(bios_at_ + rounded(s_.config.firmware->bios.size())),
+      vga_bios_at_(video_at_ + devices::VgaState::kMemoryBytes),
       irq9_(s_.pic.line(devices::acpi::kSciIrq)),
       sci_(irq9_.add_source()),
       pci_irq9_(irq9_.add_source()),
@@ -46,16 +59,24 @@ PcHardware::PcHardware(PcSockets sockets)
           log_line_.push_back(static_cast<char>(byte));
         }
       }),
-      uart2_(s_.pic.line(3), no_serial_) {
+      uart2_(s_.pic.line(3), no_serial_),
+      vga_(s_.events.clock(), {s_.physical.memory().data() + video_at_, devices::VgaState::kMemoryBytes},
+           [this] { screen_changed(); }),
+      vga_function_(rom_bytes(s_.config.firmware->vga_bios),
+                    [this](const auto& before, const auto& after) { map_vga(before, after); }),
+      screen_timer_(s_.events.add([this](std::uint64_t) { show_screen(); })) {
   map_memory();
   fill_fw_cfg();
   fill_cmos();
   s_.bus.claim(devices::FwCfg::kPort, devices::FwCfg::kPorts, fw_cfg_);
   s_.bus.claim(0x2F8, 8, uart2_);
   if (s_.config.firmware->log) s_.bus.claim(kFirmwareLogPort, 1, firmware_log_);
+  s_.bus.claim(devices::Vga::kPort, devices::Vga::kPorts, vga_.ports());
+  s_.bus.claim(devices::Vga::kDispiPort, devices::Vga::kDispiPorts, vga_.dispi_ports());
   s_.pci.add(0, 0, bridge_);
   s_.pci.add(1, 0, isa_);
   s_.pci.add(1, 3, power_function_);
+  s_.pci.add(kVgaSlot, 0, vga_function_);
 }
 
 // ---- memory -----------------------------------------------------------------------------------
@@ -71,6 +92,10 @@ void PcHardware::map_memory() {
   map.add_rom(kTop - bios.size(), bios.size(), bios_at_);
   const std::uint64_t legacy = std::min<std::uint64_t>(kLegacyBios, bios.size());
   map.add_rom(MemoryLayout::kHigh - legacy, legacy, bios_at_ + bios.size() - legacy);
+
+  const auto& vga_bios = s_.config.firmware->vga_bios;
+  std::copy(vga_bios.begin(), vga_bios.end(), map.memory().data() + vga_bios_at_);
+  map.add_mmio(MemoryLayout::kVideo, MemoryLayout::kOptionRom - MemoryLayout::kVideo, vga_.window());
 
   for (const auto& area : devices::I440Fx::kArea) shadow_writes_.emplace_back(map.memory().data() + area.base);
 }
@@ -108,6 +133,51 @@ void PcHardware::smram_changed(bool open) {
     s_.physical.remove_memory(MemoryLayout::kVideo, kSize);
   }
   s_.remapped(MemoryLayout::kVideo, kSize);
+}
+
+void PcHardware::map_vga(const devices::VgaPci::Places& before, const devices::VgaPci::Places& after) {
+  mmu::PhysicalMap& map = s_.physical;
+  const std::uint32_t rom = rom_bytes(s_.config.firmware->vga_bios);
+  // What lies elsewhere, over RAM or the firmware, is a BAR that is being sized, or is nonsense.
+  const auto fits = [this](std::uint32_t base, std::uint64_t size) {
+    return base != 0 && base >= s_.layout.low_end() && base + size <= kPciEnd;
+  };
+  const auto change = [&](std::uint32_t from, std::uint32_t to, std::uint64_t size, auto add, auto remove) {
+    if (from == to) return;
+    if (fits(from, size)) {
+      remove(from);
+      s_.remapped(from, size);
+    }
+    if (fits(to, size)) {
+      add(to);
+      s_.remapped(to, size);
+    }
+  };
+  constexpr std::uint32_t kMemory = devices::VgaState::kMemoryBytes, kRegisters = devices::VgaPci::kRegisterBytes;
+  change(
+      before.memory, after.memory, kMemory, [&](PhysAddr at) { map.add_ram(at, kMemory, video_at_); },
+      [&](PhysAddr at) { map.remove_memory(at, kMemory); });
+  change(
+      before.registers, after.registers, kRegisters,
+      [&](PhysAddr at) { map.add_mmio(at, kRegisters, vga_.registers()); },
+      [&](PhysAddr) { map.remove_mmio(vga_.registers()); });
+  change(
+      before.rom, after.rom, rom, [&](PhysAddr at) { map.add_rom(at, rom, vga_bios_at_); },
+      [&](PhysAddr at) { map.remove_memory(at, rom); });
+}
+
+// ---- screen -----------------------------------------------------------------------------------
+
+void PcHardware::screen_changed() {
+  if (screen_changed_ || !s_.config.screen_output) return;
+  screen_changed_ = true;
+  s_.events.arm(screen_timer_, s_.events.clock().now_ns() + kFrameNs);
+}
+
+void PcHardware::show_screen() {
+  if (!std::exchange(screen_changed_, false)) return;
+  s_.events.disarm(screen_timer_);
+  s_.config.screen_output(devices::text_screen(vga_.state()));
 }
 
 // ---- ports ------------------------------------------------------------------------------------

@@ -18,7 +18,10 @@
 #include "devices/port_bus.h"
 #include "devices/rtc.h"
 #include "devices/shared_irq.h"
+#include "devices/text_screen.h"
 #include "devices/uart.h"
+#include "devices/vga.h"
+#include "devices/vga_pci.h"
 #include "mmu/physical_map.h"
 #include "runtime/machine/machine.h"
 #include "runtime/machine/memory_layout.h"
@@ -55,6 +58,9 @@ class PcHardware final : devices::I440Fx::Memory {
   // ACPI's registers, which firmware places.
   void attach_power(devices::AcpiPm& power) { power_ = &power; }
 
+  // Gives what the screen shows to MachineConfig::screen_output, if it may have changed since the last time.
+  void show_screen();
+
  private:
   // Writes to areas that are RAM for writes alone.
   class ShadowWrites final : public mmu::MmioHandler {
@@ -74,11 +80,13 @@ class PcHardware final : devices::I440Fx::Memory {
   void smram_changed(bool open) override;
   void move_power(std::optional<std::uint16_t> base);
   void map_memory();
+  void map_vga(const devices::VgaPci::Places& before, const devices::VgaPci::Places& after);
+  void screen_changed();
   void fill_fw_cfg();
   void fill_cmos();
 
   PcSockets s_;
-  std::uint64_t bios_at_;  // in the memory file
+  std::uint64_t bios_at_, video_at_, vga_bios_at_;  // in the memory file
   std::vector<ShadowWrites> shadow_writes_;
   devices::AcpiPm* power_ = nullptr;
 
@@ -94,6 +102,10 @@ class PcHardware final : devices::I440Fx::Memory {
   devices::DebugPort firmware_log_;
   NoSerial no_serial_;
   devices::Uart uart2_;
+  devices::Vga vga_;
+  devices::VgaPci vga_function_;
+  devices::EventQueue::TimerId screen_timer_;
+  bool screen_changed_ = false;
 };
 
 }  // namespace ringshift::machine

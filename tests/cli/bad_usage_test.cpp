@@ -74,7 +74,7 @@ const Row kRows[] = {
      "firmware '/etc/hostname': its size is not a multiple of 4 KiB up to 16 MiB"},
     {{"run", "--kernel", "k", "--boot", "disk"}, "--boot with --kernel: a kernel is started without firmware"},
     {{"run", "--gdb", "1234"}, "--gdb: not supported by this version"},
-    {{"run", "--display", "gtk"}, "--display gtk: only 'none'"},
+    {{"run", "--display", "gtk"}, "--display gtk: only 'none' and 'terminal'"},
     {{"run", "-smp", "4"}, "only one virtual CPU"},
     {{"run", "-s"}, "-s: there is no debugger interface yet"},
     {{"run", "-accel", "kvm"}, "-accel: the engine is chosen by --engine"},

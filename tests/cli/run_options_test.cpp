@@ -77,7 +77,7 @@ TEST(RunOptions, PlaceTheDebugExitPort) {
 
 TEST(RunOptions, RefuseWhatIsNotBuilt) {
   EXPECT_EQ(error_of({.cpus = "2"}), "--cpus 2: only one virtual CPU is supported by this version");
-  EXPECT_EQ(error_of({.display = "gtk"}), "--display gtk: only 'none' is supported by this version");
+  EXPECT_EQ(error_of({.display = "gtk"}), "--display gtk: only 'none' and 'terminal' are supported by this version");
   EXPECT_EQ(error_of({.gdb = "1"}), "--gdb: not supported by this version");
 }
 
