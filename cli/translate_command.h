@@ -2,27 +2,15 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/translate_options.h"
-#include "translator/listing/listing.h"
+#include "translator/listing/translation.h"
 
 namespace ringshift::cli {
 
-// All blocks of some code, one behind the other.
-struct Translation {
-  struct Block {
-    listing::Listing listing;
-    std::optional<std::string> violation;  // what the verifier objects to
-  };
-  translator::ModeKey mode;
-  std::uint32_t address = 0;
-  std::vector<Block> blocks;
-  // The bytes from here on are no complete instruction.
-  std::optional<std::uint32_t> undecodable;
-};
+using listing::Translation;
 
 [[nodiscard]] Translation translate_all(const TranslateRequest& request);
 

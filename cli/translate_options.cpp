@@ -62,16 +62,16 @@ std::variant<Bytes, std::string> read_part(const TranslateText& text) {
   return Bytes(first, first + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(length, bytes.size() - offset)));
 }
 
-std::variant<Bytes, std::string> read_code(const TranslateText& text, std::optional<assemble::Assembler>& assembler) {
+std::variant<Bytes, std::string> read_code(const TranslateText& text, TranslateRequest& request) {
   if (text.hex.has_value() + text.assembly.has_value() + text.file.has_value() != 1) {
     return "translate needs one of --hex, --asm, --file";
   }
   if ((text.offset || text.length) && !text.file) return "--offset and --length go with --file";
   if (text.file) return read_part(text);
   if (text.assembly) {
-    auto result = assemble::assemble(*text.assembly, text.mode == "16" ? 16 : 32);
+    auto result = assemble::assemble(*text.assembly, text.mode == "16" ? 16 : 32, request.address);
     if (const auto* error = std::get_if<std::string>(&result)) return "--asm " + *error;
-    assembler = std::get<assemble::Code>(result).by;
+    request.assembler = std::get<assemble::Code>(result).by;
     return std::get<assemble::Code>(std::move(result)).bytes;
   }
   auto bytes = assemble::parse_hex(*text.hex);
@@ -107,7 +107,7 @@ std::variant<TranslateRequest, std::string> check_translate_options(const Transl
   if (auto error = check_number("--max-block", text.max_block, 1, 256, max_block)) return *error;
   request.options.max_instructions = static_cast<unsigned>(max_block);
   if (auto error = check_cpu(text.cpu, request.options.model)) return *error;
-  auto code = read_code(text, request.assembler);
+  auto code = read_code(text, request);
   if (auto* error = std::get_if<std::string>(&code)) return *error;
   request.code = std::get<Bytes>(std::move(code));
   if (request.code.empty()) return "there is no code to translate";

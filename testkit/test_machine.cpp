@@ -296,6 +296,7 @@ bool TestMachine::undo_filler_fault() {
   if (trapped && ((f.eflags & eflags::kTf) == 0 || (state_.dr[6] & kDr6Bs) == 0)) return false;
   if (trapped) f.eip -= 1;
   if (byte_at(f.cs, f.eip, f.v86()) != kHlt) return false;
+  filler_frame_ = {state_.segment(Seg::ss).base + state_.gpr[kEsp], f.bytes};
   return_from(f);
   if (trapped) state_.dr[6] &= ~kDr6Bs;
   return true;
@@ -378,6 +379,8 @@ std::uint64_t TestMachine::counter(std::string_view counter_name) const {
   return 0;
 }
 
+std::uint32_t TestMachine::linear(const Frame& f) const { return segment_of(f.cs, f.v86()).base + f.eip; }
+
 bool TestMachine::at_filler(std::uint32_t code, std::uint32_t bytes) const {
   const std::uint32_t linear = state_.segment(Seg::cs).base + state_.eip;
   if (linear - code < bytes) return false;
@@ -409,19 +412,28 @@ engine::StopReason TestMachine::run_watched() {
 TestMachine::Stop TestMachine::run_code(std::uint32_t code, std::uint32_t bytes) {
   constexpr unsigned kManySteps = 10'000'000;
   const auto in_code = [&] { return state_.segment(Seg::cs).base + state_.eip - 1 - code < bytes; };
+  filler_frame_ = {};
   if (config_ == EngineKind::linked_blocks) {
     if (run_watched() == engine::StopReason::shutdown) return Stop::shutdown;
     if (state_.cpl() == 0 && !vector() && in_code()) return Stop::halted;
     state_.halted = 0;
     state_.eip -= 1;
-    if (!vector() || undo_filler_fault()) return Stop::filler;
-    return Stop::handler;
+    // A HLT of the code itself faults for good.
+    const auto vec = vector();
+    if (!vec) return Stop::filler;
+    if (!state_.protected_mode()) return Stop::handler;
+    const bool by_code = *vec == vector::kGp && linear(frame(true)) - code < bytes;
+    return !by_code && undo_filler_fault() ? Stop::filler : Stop::handler;
   }
   for (unsigned steps = 0; steps < kManySteps; ++steps) {
     if (vector()) return Stop::handler;
     if (at_filler(code, bytes) && state_.pending == 0) return Stop::filler;
     if (engine_->run(1).reason == engine::StopReason::shutdown) return Stop::shutdown;
-    if (state_.halted != 0) return Stop::halted;
+    if (state_.halted == 0) continue;
+    if (in_code()) return Stop::halted;
+    // An interrupt came before the instruction, which was the HLT of its handler.
+    state_.halted = 0;
+    state_.eip -= 1;
   }
   throw LabError("the code did not stop within ten million steps");
 }

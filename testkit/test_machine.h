@@ -239,6 +239,12 @@ class TestMachine {
   // LabError if it goes on for long.
   Stop run_code(std::uint32_t code, std::uint32_t bytes);
 
+  // In rings 1 to 3 a HLT faults: where the last run_code() has left the stack frame of that, if it met a filler so.
+  struct FillerFrame {
+    std::uint32_t address = 0, bytes = 0;  // physical
+  };
+  [[nodiscard]] const FillerFrame& filler_frame() const { return filler_frame_; }
+
   // What an event has pushed on the stack of its handler, which execution is at.
   struct Frame {
     bool has_error = false;
@@ -278,11 +284,13 @@ class TestMachine {
   [[nodiscard]] SegmentRegister segment_of(std::uint16_t selector, bool v86) const;
   [[nodiscard]] Outcome outcome_here() const;
   Outcome run_to_filler(bool is_halt);
+  [[nodiscard]] std::uint32_t linear(const Frame& f) const;
   [[nodiscard]] bool at_filler(std::uint32_t code, std::uint32_t bytes) const;
   engine::StopReason run_watched();
   bool undo_filler_fault();
 
   EngineKind config_;
+  FillerFrame filler_frame_;
   mmu::GuestMemory memory_;
   mmu::PhysicalMap physical_;
   mmu::CodePages code_;

@@ -30,8 +30,7 @@ using testkit::Registers;
 namespace attr = testkit::attr;
 namespace gate_type = testkit::gate_type;
 
-inline const auto kEngines =
-    testing::Values(EngineConfig::interpreter, EngineConfig::whole_blocks, EngineConfig::linked_blocks);
+inline const auto kEngines = testing::ValuesIn(testkit::kAllEngines);
 [[nodiscard]] std::string engine_name(const testing::TestParamInfo<EngineConfig>& info);
 
 using SystemTest = testing::TestWithParam<EngineConfig>;

@@ -31,9 +31,9 @@ std::optional<std::vector<std::uint8_t>> encode_all(std::string_view text, int b
 
 }  // namespace
 
-std::variant<Code, std::string> assemble(std::string_view text, int bits) {
+std::variant<Code, std::string> assemble(std::string_view text, int bits, std::uint32_t origin) {
   if (auto bytes = encode_all(text, bits)) return Code{std::move(*bytes), Assembler::zydis};
-  auto result = run_nasm(text, bits);
+  auto result = run_nasm(text, bits, origin);
   if (auto* error = std::get_if<std::string>(&result)) return std::move(*error);
   return Code{std::get<std::vector<std::uint8_t>>(std::move(result)), Assembler::nasm};
 }

@@ -26,14 +26,16 @@ struct Code {
   Assembler by = Assembler::zydis;
 };
 
-// `bits` is 16 or 32; lines may also be separated by ';'. The error is one readable line.
-[[nodiscard]] std::variant<Code, std::string> assemble(std::string_view text, int bits);
+// `bits` is 16 or 32; lines may also be separated by ';'; `origin` is where the code will be. The error is one readable
+// line.
+[[nodiscard]] std::variant<Code, std::string> assemble(std::string_view text, int bits, std::uint32_t origin = 0);
 
 // One instruction without labels; nothing if it is not understood or ambiguous.
 [[nodiscard]] std::optional<std::vector<std::uint8_t>> encode_line(std::string_view line, int bits);
 
 // The whole text by nasm, which is run as a process.
-[[nodiscard]] std::variant<std::vector<std::uint8_t>, std::string> run_nasm(std::string_view text, int bits);
+[[nodiscard]] std::variant<std::vector<std::uint8_t>, std::string> run_nasm(std::string_view text, int bits,
+                                                                            std::uint32_t origin = 0);
 
 // Bytes from hexadecimal digits with spaces or commas between them; nothing if it is anything else.
 [[nodiscard]] std::optional<std::vector<std::uint8_t>> parse_hex(std::string_view text);

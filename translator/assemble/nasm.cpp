@@ -59,7 +59,7 @@ int spawn_nasm(const std::string& source, const std::string& code, const std::st
   return status;
 }
 
-// "<file>:3: error: symbol `x' undefined" without the file's name; ours has one line before the first of the text.
+// "<file>:3: error: symbol `x' undefined" without the file's name; ours has two lines before the first of the text.
 std::string first_message(const std::string& file, const std::string& source) {
   std::ifstream stream(file);
   std::string line;
@@ -71,7 +71,7 @@ std::string first_message(const std::string& file, const std::string& source) {
 
 }  // namespace
 
-std::variant<std::vector<std::uint8_t>, std::string> run_nasm(std::string_view text, int bits) {
+std::variant<std::vector<std::uint8_t>, std::string> run_nasm(std::string_view text, int bits, std::uint32_t origin) {
   const Workspace workspace;
   if (!workspace.ok()) return "no temporary folder for nasm";
   const std::string source = workspace.file("code.asm");
@@ -79,7 +79,7 @@ std::variant<std::vector<std::uint8_t>, std::string> run_nasm(std::string_view t
   const std::string messages = workspace.file("messages");
   std::string lines(text);
   std::ranges::replace(lines, ';', '\n');
-  std::ofstream(source) << "bits " << bits << '\n' << lines << '\n';
+  std::ofstream(source) << "bits " << bits << "\norg " << origin << '\n' << lines << '\n';
 
   const int status = spawn_nasm(source, code, messages);
   if (status == -1) return fmt::format("'{}' needs nasm, which is not installed", text);
