@@ -1,8 +1,12 @@
 # Everything outside what this project exists for comes from Debian packages.
+# Projects that add this one link targets that link these.
+set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
 find_package(zydis REQUIRED)
 find_package(asmjit REQUIRED)
 find_package(fmt REQUIRED)
-find_package(CLI11 REQUIRED)
+if(PROJECT_IS_TOP_LEVEL)
+  find_package(CLI11 REQUIRED)
+endif()
 find_package(Threads REQUIRED)
 find_path(CAPSTONE_INCLUDE_DIR capstone/capstone.h REQUIRED)
 find_library(CAPSTONE_LIBRARY capstone REQUIRED)
@@ -12,6 +16,8 @@ target_link_libraries(ringshift_capstone INTERFACE ${CAPSTONE_LIBRARY})
 if(RINGSHIFT_TESTS)
   find_package(GTest REQUIRED)
   include(GoogleTest)
+else()
+  find_package(GTest)  # for the test kit
 endif()
 if(RINGSHIFT_BENCH)
   find_package(benchmark REQUIRED)

@@ -1,7 +1,7 @@
 # One function for each kind of target, so that every target gets the same warnings and include root.
 
 add_library(ringshift_options INTERFACE)
-target_include_directories(ringshift_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_include_directories(ringshift_options INTERFACE ${ringshift_SOURCE_DIR})
 target_compile_options(ringshift_options INTERFACE
   -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor -Werror -fno-strict-aliasing)
 target_compile_definitions(ringshift_options INTERFACE $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
@@ -17,12 +17,12 @@ function(ringshift_library name)
   if(NOT ARG_SOURCES)  # a target whose sources are still to come
     add_library(${name} INTERFACE)
     target_link_libraries(${name} INTERFACE ${ARG_DEPENDS})
-    target_include_directories(${name} INTERFACE ${CMAKE_SOURCE_DIR})
+    target_include_directories(${name} INTERFACE ${ringshift_SOURCE_DIR})
     return()
   endif()
   add_library(${name} STATIC ${ARG_SOURCES})
   target_link_libraries(${name} PUBLIC ${ARG_DEPENDS} PRIVATE ringshift_options)
-  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_include_directories(${name} PUBLIC ${ringshift_SOURCE_DIR})
 endfunction()
 
 # ringshift_test(NAME SOURCES... [DEPENDS targets...]): a GoogleTest program; each test is a CTest test.
