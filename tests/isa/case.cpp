@@ -16,6 +16,10 @@ void MemoryPages::add(std::uint32_t linear, std::uint8_t* at, const std::uint8_t
   pages_.push_back({linear, at, content});
 }
 
+void MemoryPages::add_code(std::uint8_t* at, const CodeImage& image) {
+  for (std::uint32_t i = 0; i < kCodeBytes; i += kPage) add(kCode + i, at + i, image.bytes().data() + i);
+}
+
 void MemoryPages::restore_all() const {
   for (const Page& p : pages_) std::memcpy(p.at, p.content, kPage);
 }
@@ -44,6 +48,7 @@ void MemoryPages::collect(std::vector<Change>& changes) const {
       std::memcpy(p.at + i, p.content + i, kStride);
     }
   }
+  std::ranges::sort(changes, {}, &Change::address);
 }
 
 void CodeImage::place(const Case& c) {

@@ -56,6 +56,7 @@ struct Outcome {
 };
 
 inline constexpr int kHung = -2;
+inline constexpr int kSystemCall = -3;  // of the host: it was not made, and the rest of the case has no meaning
 
 // What memory holds before the pokes: the same for all cases of a run.
 class MemoryTemplate {
@@ -75,11 +76,31 @@ class MemoryTemplate {
   std::array<std::uint8_t, kLowPages * kPage> low_{};
 };
 
+// The code area of a batch: INT3 wherever no instruction is.
+class CodeImage {
+ public:
+  CodeImage() { clear(); }
+  void clear() { bytes_.fill(0xCC); }
+  void place(const Case& c);
+  [[nodiscard]] const std::array<std::uint8_t, kCodeBytes>& bytes() const { return bytes_; }
+
+ private:
+  std::array<std::uint8_t, kCodeBytes> bytes_{};
+};
+
+// What cases may do with the code area.
+enum class CodeAccess : std::uint8_t {
+  read_only,
+  writable
+};
+
 // Where the bytes of one side's memory are: finds what differs from the template and puts it back.
 class MemoryPages {
  public:
   // `at` is the host's view of the page at `linear`; writable for us, whatever the guest may do.
   void add(std::uint32_t linear, std::uint8_t* at, const std::uint8_t* content);
+  // The code area at `at`, which `image` holds; both outlive this.
+  void add_code(std::uint8_t* at, const CodeImage& image);
   void restore_all() const;
   void apply(std::span<const Poke> pokes) const;
   // Fills `changes` and restores.
@@ -92,18 +113,6 @@ class MemoryPages {
     const std::uint8_t* content;
   };
   std::vector<Page> pages_;
-};
-
-// The code area of a batch: INT3 wherever no instruction is.
-class CodeImage {
- public:
-  CodeImage() { clear(); }
-  void clear() { bytes_.fill(0xCC); }
-  void place(const Case& c);
-  [[nodiscard]] const std::array<std::uint8_t, kCodeBytes>& bytes() const { return bytes_; }
-
- private:
-  std::array<std::uint8_t, kCodeBytes> bytes_{};
 };
 
 inline std::uint32_t case_address(const Case& c) { return kCode + c.slot * kSlotBytes + c.offset; }

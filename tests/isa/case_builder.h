@@ -46,7 +46,6 @@ class Builder {
   }
 
   void choose_segments();
-  void choose_flags();
   void place();
   std::uint32_t pick_linear(std::uint32_t size, bool low, bool writable_only = false);
   std::uint32_t offset_in_slot();

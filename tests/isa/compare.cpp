@@ -132,14 +132,51 @@ std::string difference(const Case& c, const Outcome& expected, const Outcome& ac
   return text;
 }
 
+std::string sequence_difference(const Case& c, const Outcome& expected, const Outcome& actual) {
+  // The instruction that ended it may leave something open; what went before did not fault.
+  Leniency open;
+  std::vector<std::uint8_t> code = c.bytes;
+  for (const Change& change : expected.changes) {
+    if (change.address - c.before.eip < code.size()) code[change.address - c.before.eip] = change.value;
+  }
+  const std::uint32_t cs_base =
+      expected.after.sel[static_cast<unsigned>(Seg::cs)] == local_selector(kLdtCode16) ? kCode : 0;
+  const std::uint32_t at = cs_base + expected.after.eip - c.before.eip;
+  if (at < code.size()) {
+    const auto size = cs_base != 0 ? decode::CodeSize::bits16 : decode::CodeSize::bits32;
+    const auto decoded = decode::decode(std::span(code).subspan(at), size);
+    std::uint32_t mxcsr = 0;
+    std::memcpy(&mxcsr, expected.fx.data() + 24, sizeof mxcsr);
+    if (decoded.failure == decode::Failure::none) {
+      open = leniency(decoded.insn, expected.after, expected.vector, mxcsr);
+      open.flags = 0;
+    }
+  }
+  std::string text;
+  compare_event(expected, actual, open, text);
+  compare_registers(expected.after, actual.after, open, false, text);
+  if (!open.memory) compare_memory(expected.changes, actual.changes, open, text);
+  if (c.uses_fx) compare_fx(expected.fx, actual.fx, open, text);
+  return text;
+}
+
 std::string describe(const Case& c) {
+  const std::uint32_t eip = c.before.eip;
+  return fmt::format("{:08x}: {}   {}\n", eip, hex(c.bytes), decode::disassemble(c.bytes, code_size(c), eip)) +
+         describe_state(c);
+}
+
+std::string describe_state(const Case& c) {
   const Registers& r = c.before;
-  std::string text =
-      fmt::format("{:08x}: {}   {}\n", r.eip, hex(c.bytes), decode::disassemble(c.bytes, code_size(c), r.eip));
-  text += "  ";
+  std::string text = "  ";
   for (unsigned i = 0; i < kGprCount; ++i) text += fmt::format("{}={:08x} ", kGprNames[i], r.gpr[i]);
   text += fmt::format("efl={:06x}\n  ", r.eflags);
   for (unsigned i = 0; i < kSegCount; ++i) text += fmt::format("{}={:04x} ", kSegNames[i], r.sel[i]);
+  if (c.uses_fx) {
+    std::uint32_t mxcsr = 0;
+    std::memcpy(&mxcsr, c.fx.data() + 24, sizeof mxcsr);
+    text += fmt::format("fcw={:02x}{:02x} fsw={:02x}{:02x} mxcsr={:04x}", c.fx[1], c.fx[0], c.fx[3], c.fx[2], mxcsr);
+  }
   for (const Poke& p : c.pokes) text += fmt::format("\n  [{:08x}] = {}", p.address, hex(p.bytes));
   return text + '\n';
 }

@@ -16,6 +16,8 @@ using isa::Op;
 
 constexpr std::uint32_t kReturnBytes = 8;  // of the native side's way back behind an instruction
 
+}  // namespace
+
 // ---- bytes ------------------------------------------------------------------------------------
 
 // The form's bytes with everything free at random; the decoder then says how many count.
@@ -45,8 +47,6 @@ std::optional<Insn> random_encoding(const Form& form, Rng& rng) {
   return decoded.insn;
 }
 
-}  // namespace
-
 // ---- one case ---------------------------------------------------------------------------------
 
 void Builder::choose_segments() {
@@ -71,13 +71,13 @@ void Builder::choose_segments() {
   }
 }
 
-void Builder::choose_flags() {
-  std::uint32_t flags = static_cast<std::uint32_t>(rng_()) & eflags::kStatus;
-  if (chance(4)) flags |= eflags::kDf;
-  if (chance(16)) flags |= eflags::kAc;
-  if (chance(16)) flags |= eflags::kNt;
-  if (chance(4)) flags |= eflags::kId;
-  c_.before.eflags = flags | eflags::kIf | eflags::kFixed;
+std::uint32_t random_flags(Rng& rng) {
+  std::uint32_t flags = static_cast<std::uint32_t>(rng()) & eflags::kStatus;
+  if (one_in(rng, 4)) flags |= eflags::kDf;
+  if (one_in(rng, 16)) flags |= eflags::kAc;
+  if (one_in(rng, 16)) flags |= eflags::kNt;
+  if (one_in(rng, 4)) flags |= eflags::kId;
+  return flags | eflags::kIf | eflags::kFixed;
 }
 
 // The instruction lies in its slot; at the end of a page it often crosses to the next one.
@@ -289,7 +289,7 @@ std::optional<Case> Builder::build() {
   if (!insn || (form_.op != Op::invalid && insn->op != form_.op)) return std::nullopt;
   insn_ = *insn;
   choose_segments();
-  choose_flags();
+  c_.before.eflags = random_flags(rng_);
   for (auto& r : c_.before.gpr) r = interesting(rng_);
   place();
   special();

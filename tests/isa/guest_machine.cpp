@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "runtime/semantics/events.h"
+#include "runtime/semantics/system_registers.h"
 
 namespace ringshift::test {
 namespace {
@@ -79,6 +80,11 @@ void GuestMachine::build_tables() {
   for (std::uint32_t i = 0; i < 4; ++i) poke<std::uint64_t>(kPdpt + i * 8, (kDirectories + i * kPage) | 1U);
   for (std::uint32_t page = kGdt; page < kStackTop; page += kPage) map(kSystem + page, page, kSupervisor | kWrite);
   for (unsigned i = 0; i < kLinuxGdt.size(); ++i) poke(kGdt + i * 8, kLinuxGdt[i]);
+  if (access_ == CodeAccess::writable) {
+    poke<std::uint8_t>(kIdt + kReturningVector * 8 + 5, 0xEE);
+    poke<std::uint16_t>(kHandlers + kReturningVector * kHandlerBytes, 0xCF41);  // inc ecx; iret
+    for (const auto& [selector, segment] : kSystemSegments) poke(kGdt + (selector & ~7U), descriptor_bytes(segment, 0));
+  }
   for (unsigned i = 0; i < kLocalSegments.size(); ++i) poke(kLdt + i * 8, descriptor_bytes(kLocalSegments[i]));
   for (std::uint32_t v = 0; v < 256; ++v) {
     const std::uint64_t handler = kSystem + kHandlers + v * kHandlerBytes;
@@ -93,8 +99,12 @@ void GuestMachine::build_tables() {
 }
 
 GuestMachine::GuestMachine(EngineKind kind, const MemoryTemplate& memory, bool low_pages,
-                           engine::TranslateOptions options)
-    : memory_(take(mmu::GuestMemory::create(kRam))), physical_(memory_), code_pages_(kRam), next_table_(kTables) {
+                           engine::TranslateOptions options, CodeAccess access)
+    : access_(access),
+      memory_(take(mmu::GuestMemory::create(kRam))),
+      physical_(memory_),
+      code_pages_(kRam),
+      next_table_(kTables) {
   physical_.add_ram(0, kRam, 0);
   std::unique_ptr<mmu::WindowPool> windows;
   if (kind == EngineKind::translate) windows = take(mmu::WindowPool::create(physical_, code_pages_));
@@ -106,7 +116,15 @@ GuestMachine::GuestMachine(EngineKind kind, const MemoryTemplate& memory, bool l
       kind == EngineKind::translate ? engine::make_translator(*cpu_, options, error) : engine::make_interpreter(*cpu_);
   if (!engine_) throw std::runtime_error(error);
   build_tables();
-  for (std::uint32_t i = 0; i < kCodePages; ++i) map(kCode + i * kPage, kCodePhysical + i * kPage, kUser);
+  const unsigned rights = access == CodeAccess::writable ? kUser | kWrite : kUser;
+  for (std::uint32_t i = 0; i < kCodePages; ++i) map(kCode + i * kPage, kCodePhysical + i * kPage, rights);
+  if (access == CodeAccess::writable) {
+    pages_.add_code(memory_.data() + kCodePhysical, loaded_);
+    tables_.assign(memory_.data() + kGdt, memory_.data() + kStackTop);
+    for (std::uint32_t page = kGdt; page < kStackTop; page += kPage) {
+      pages_.add(kSystem + page, memory_.data() + page, tables_.data() + (page - kGdt));
+    }
+  }
   // Neighbouring pages are no neighbours in physical memory, so that a page crossing shows.
   for (std::uint32_t i = 0; i < kWritablePages; ++i) {
     add_data(kData + i * kPage, kDataPages + (i * 5 + 3) % 8 * kPage, memory.data() + i * kPage);
@@ -114,6 +132,9 @@ GuestMachine::GuestMachine(EngineKind kind, const MemoryTemplate& memory, bool l
   constexpr std::uint32_t kReadOnlyPhysical = kDataPages + 9 * kPage;
   map(kReadOnly, kReadOnlyPhysical, kUser | kNoExecute);
   std::memcpy(memory_.data() + kReadOnlyPhysical, memory.data() + kWritablePages * kPage, kPage);
+  if (access == CodeAccess::writable) {  // and programs may be supervisors, and CR0.WP clear
+    pages_.add(kReadOnly, memory_.data() + kReadOnlyPhysical, memory.data() + kWritablePages * kPage);
+  }
   for (std::uint32_t i = 0; low_pages && i < kLowPages; ++i) {
     add_data(kLowData + i * kPage, kLowDataPages + (kLowPages - 1 - i) * kPage, memory.low() + i * kPage);
   }
@@ -131,6 +152,7 @@ GuestMachine::GuestMachine(EngineKind kind, const MemoryTemplate& memory, bool l
   s.ldtr = SegmentRegister{0x50, segment::kPresent | 2, kSystem + kLdt, kLocalSegments.size() * 8 - 1};
   s.tr = SegmentRegister{0x40, segment::kPresent | 0xB, kSystem + kTss, 0x67};
   update_paging(*cpu_);
+  initial_ = s;
 }
 
 void GuestMachine::load(const CodeImage& code) {
@@ -139,6 +161,7 @@ void GuestMachine::load(const CodeImage& code) {
     if (code_pages_.contains(page)) code_pages_.notify_write(page, kPage);
   }
   std::memcpy(memory_.data() + kCodePhysical, code.bytes().data(), kCodeBytes);
+  if (access_ == CodeAccess::writable) loaded_ = code;
 }
 
 // The hidden part that a load of `selector` would leave.
@@ -157,6 +180,7 @@ SegmentRegister GuestMachine::cached(std::uint16_t selector) const {
 
 void GuestMachine::run(const Case& c, Outcome& out) {
   CpuState& s = state_;
+  if (access_ == CodeAccess::writable) begin_system(c);  // what ran before may have been privileged
   pages_.apply(c.pokes);
   s.gpr = c.before.gpr;
   s.eip = c.before.eip;
@@ -191,6 +215,35 @@ void GuestMachine::run(const Case& c, Outcome& out) {
   out.cr2 = s.cr2;
   if (c.uses_fx) out.fx = s.fx;
   pages_.collect(out.changes);
+  std::erase_if(out.changes, [](const Change& change) { return change.address >= kSystem; });
+}
+
+// ---- cases that need not stay in ring 3 -----------------------------------------------------------
+
+std::uint32_t GuestMachine::after_handler(unsigned vector) { return kSystem + kHandlers + vector * kHandlerBytes + 1; }
+
+void GuestMachine::begin_system(const Case& c) {
+  CpuState& s = state_;
+  pages_.apply(c.pokes);
+  s = initial_;
+  s.gpr = c.before.gpr;
+  s.eip = c.before.eip;
+  if (c.uses_fx) s.fx = c.fx;
+  for (unsigned i = 0; i < kSegCount; ++i) s.set_segment(static_cast<Seg>(i), cached(c.before.sel[i]));
+  s.set_eflags(c.before.eflags);
+  update_paging(*cpu_);
+  load_cr3(*cpu_, s.cr3, s.pdpte);  // the tables may have changed since
+}
+
+void GuestMachine::finish_system(engine::StopReason reason, SystemOutcome& out) {
+  out.reason = reason;
+  out.state = state_;
+  pages_.collect(out.changes);
+}
+
+void GuestMachine::run_system(const Case& c, std::uint64_t most, SystemOutcome& out) {
+  begin_system(c);
+  finish_system(engine_->run(most).reason, out);
 }
 
 }  // namespace ringshift::test

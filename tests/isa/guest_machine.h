@@ -32,10 +32,29 @@ class BarePlatform final : public Platform {
 class GuestMachine {
  public:
   // `low_pages`: whether the native side has them.
-  GuestMachine(EngineKind kind, const MemoryTemplate& memory, bool low_pages, engine::TranslateOptions options = {});
+  GuestMachine(EngineKind kind, const MemoryTemplate& memory, bool low_pages, engine::TranslateOptions options = {},
+               CodeAccess access = CodeAccess::read_only);
 
   void load(const CodeImage& code);
   void run(const Case& c, Outcome& out);
+
+  // A case that need not stay in ring 3. The machine begins as it was made, with the case's registers, and runs until
+  // it halts, shuts down or has executed about `most` instructions.
+  struct SystemOutcome {
+    engine::StopReason reason = engine::StopReason::budget;
+    CpuState state;
+    std::vector<Change> changes;  // of the case's memory, and of the machine's own tables and stack
+  };
+  void run_system(const Case& c, std::uint64_t most, SystemOutcome& out);
+  // The same in steps: begin, then step() until it is not StopReason::budget, then finish.
+  void begin_system(const Case& c);
+  engine::RunOutcome step(std::uint64_t instructions) { return engine_->run(instructions); }
+  void finish_system(engine::StopReason reason, SystemOutcome& out);
+  [[nodiscard]] const CpuState& state() const { return state_; }
+  // eip where the handler of `vector` has halted.
+  [[nodiscard]] static std::uint32_t after_handler(unsigned vector);
+  // After a run that may have changed the code.
+  void load_again() { load(CodeImage(loaded_)); }
   [[nodiscard]] const engine::Engine& engine() const { return *engine_; }
 
  private:
@@ -54,6 +73,7 @@ class GuestMachine {
   template <class T>
   [[nodiscard]] T peek(std::uint32_t physical) const;
 
+  CodeAccess access_;
   mmu::GuestMemory memory_;
   mmu::PhysicalMap physical_;
   mmu::CodePages code_pages_;
@@ -63,6 +83,9 @@ class GuestMachine {
   std::unique_ptr<Cpu> cpu_;
   std::unique_ptr<engine::Engine> engine_;
   MemoryPages pages_;
+  CodeImage loaded_;
+  CpuState initial_;
+  std::vector<std::uint8_t> tables_;  // the machine's own pages as they were made
   std::uint32_t next_table_;
 };
 

@@ -3,13 +3,16 @@
 //     isa_lab --seed 7 --seconds 600            interpreter
 //     isa_lab --engine translate --cases 1000000
 //     isa_lab --seed 7 --only 4711              that case again
+//     isa_lab --sequences --seed 7 --seconds 600  random programs, on the host and on both engines; --programs, --only
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
 #include "tests/isa/laboratory.h"
+#include "tests/isa/sequence_lab.h"
 #include "translator/isa/row.h"
 
 namespace {
@@ -18,7 +21,52 @@ using namespace ringshift;
 using test::EngineKind;
 using test::Laboratory;
 
+// Tells once a minute how far a run is.
+class Progress {
+ public:
+  explicit Progress(const char* what) : what_(what) {}
+  [[nodiscard]] double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+  void tell(std::uint64_t done, std::uint64_t different) {
+    if (seconds() < next_) return;
+    next_ += 60;
+    fmt::print(stderr, "{:.0f} s: {} {}, {:.0f} a second, {} different\n", seconds(), done, what_,
+               static_cast<double>(done) / seconds(), different);
+  }
+
+ private:
+  const char* what_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  double next_ = 60;
+};
+
 bool is_fp(const test::Form& f) { return f.op != isa::Op::invalid && isa::row(f.op).family == isa::Family::fp; }
+
+// Random programs instead of single instructions.
+int run_sequences(const test::SequenceOptions& options, std::uint64_t programs, std::uint64_t seconds,
+                  std::int64_t only) {
+  test::SequenceLab lab(options);
+  if (!lab.why_no_oracle().empty()) fmt::print(stderr, "this host is no oracle: {}\n", lab.why_no_oracle());
+  if (only >= 0) {
+    fmt::print("{}", test::listing(lab.program(static_cast<std::uint64_t>(only))));
+    lab.run(static_cast<std::uint64_t>(only), 1);
+  } else {
+    Progress progress("programs");
+    constexpr std::uint64_t kChunk = 200;
+    for (std::uint64_t n = 0; seconds != 0 ? progress.seconds() < static_cast<double>(seconds) : n < programs;) {
+      const std::uint64_t count = seconds != 0 ? kChunk : std::min(kChunk, programs - n);
+      lab.run(n, count);
+      n += count;
+      progress.tell(lab.programs(), lab.failed());
+    }
+  }
+  for (const std::string& text : lab.failures()) fmt::print("{}\n", text);
+  fmt::print("{} programs, {} of them compared with the host, {} endless, {} different\n", lab.programs(),
+             lab.with_host(), lab.endless(), lab.failed());
+  for (const auto& [what, n] : lab.stats()) fmt::print("  {}: {}\n", what, n);
+  return lab.failed() == 0 ? 0 : 1;
+}
 
 }  // namespace
 
@@ -40,10 +88,15 @@ int main(int argc, char** argv) {
   app.add_option("--family", family)->check(CLI::IsMember({"all", "integer", "fp"}));
   app.add_option("--op", op, "only this operation, by its name in the instruction table");
   app.add_option("--keep", options.keep, "discrepancies to print");
+  bool sequences = false;
+  std::uint64_t programs = 100'000;
+  app.add_flag("--sequences", sequences, "random programs instead of single instructions");
+  app.add_option("--programs", programs, "how many (unless --seconds)");
   app.add_flag("--flat", options.generator.flat_only, "flat segments only");
   app.add_flag("--code16", code16, "16-bit code");
   app.add_flag("--verify", options.translate.verify, "check the host code of every fragment");
   CLI11_PARSE(app, argc, argv);
+  if (sequences) return run_sequences({.seed = options.seed, .keep = options.keep}, programs, seconds, only);
   if (code16) options.size = decode::CodeSize::bits16;
   options.filter = [&](const test::Form& f) {
     if (family != "all" && is_fp(f) != (family == "fp")) return false;

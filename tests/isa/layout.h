@@ -82,12 +82,27 @@ inline constexpr std::array<LocalSegment, kLdtEmpty> kLocalSegments{{
     {kCode, 0xFFFF, false, false, true, false, true},
     {0, 0xFFFFF, true, true, true, false, true, false},
 }};
+// For programs that begin in ring 0: Linux's selectors, and segments that the single cases do not see.
+inline constexpr std::uint16_t kKernelCode = 0x08, kKernelData = 0x18;
+inline constexpr std::uint16_t kKernelCode16 = 0x68, kKernelStack16 = 0x70, kKernelCodeBased = 0x78;
+struct SystemSegment {
+  std::uint16_t selector;
+  LocalSegment segment;
+};
+inline constexpr std::array<SystemSegment, 3> kSystemSegments{{
+    {kKernelCode16, {kCode, 0xFFFF, false, false, true, false, true}},
+    {kKernelStack16, {kData, 0x3FFF, false, false, true, false, false}},
+    {kKernelCodeBased, {kCode, 0xFFFFF, true, true, true, false, true}},
+}};
+// INT of this vector comes back, with ecx one higher; the handlers of all others halt.
+inline constexpr unsigned kReturningVector = 0x81;
+
 constexpr std::uint16_t local_selector(unsigned index) { return static_cast<std::uint16_t>(index << 3 | 7); }
 
 // The eight bytes of a local descriptor, as the host's kernel makes them: accessed, DPL 3.
-constexpr std::uint64_t descriptor_bytes(const LocalSegment& s) {
+constexpr std::uint64_t descriptor_bytes(const LocalSegment& s, unsigned dpl = 3) {
   const std::uint64_t type = (s.code ? 8U : 0U) | (s.expand_down ? 4U : 0U) | (s.writable ? 2U : 0U) | 1U;
-  const std::uint64_t access = type | 0x10 | 0x60 | (s.present ? 0x80U : 0U);
+  const std::uint64_t access = type | 0x10 | dpl << 5 | (s.present ? 0x80U : 0U);
   const std::uint64_t flags = (s.granular ? 8U : 0U) | (s.big ? 4U : 0U);
   return (s.limit & 0xFFFFU) | (std::uint64_t{s.base & 0xFFFFFFU} << 16) | (access << 40) |
          (std::uint64_t{s.limit >> 16 & 0xFU} << 48) | (flags << 52) | (std::uint64_t{s.base >> 24} << 56);

@@ -7,8 +7,11 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include <array>
+#include <cstddef>
 #include <cstring>
 #include <memory>
 
@@ -35,10 +38,29 @@ bool install_local_segments() {
   return true;
 }
 
+// Random code may come upon a system call. Those of 32-bit code, and those of any code below 4 GiB, where nothing but
+// cases is, become signals: from now on, for the whole process.
+bool forbid_system_calls() {
+  static const bool forbidden = [] {
+    constexpr std::uint32_t kArch = offsetof(struct seccomp_data, arch);
+    constexpr std::uint32_t kWhereHigh = offsetof(struct seccomp_data, instruction_pointer) + 4;
+    std::array filter{sock_filter{BPF_LD | BPF_W | BPF_ABS, 0, 0, kArch},
+                      sock_filter{BPF_JMP | BPF_JEQ | BPF_K, 0, 2, AUDIT_ARCH_X86_64},
+                      sock_filter{BPF_LD | BPF_W | BPF_ABS, 0, 0, kWhereHigh},
+                      sock_filter{BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0},
+                      sock_filter{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_TRAP},
+                      sock_filter{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};
+    const sock_fprog program{filter.size(), filter.data()};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+  }();
+  return forbidden;
+}
+
 }  // namespace
 
-std::unique_ptr<NativeCpu> NativeCpu::create(const MemoryTemplate& memory, std::string& why) {
+std::unique_ptr<NativeCpu> NativeCpu::create(const MemoryTemplate& memory, std::string& why, CodeAccess access) {
   std::unique_ptr<NativeCpu> cpu(new NativeCpu);
+  cpu->access_ = access;
   if (!cpu->map(memory, why)) return nullptr;
   return cpu;
 }
@@ -51,7 +73,8 @@ bool NativeCpu::map(const MemoryTemplate& memory, std::string& why) {
   const int fd = memfd_create("isa-lab-code", 0);
   if (fd < 0 || ftruncate(fd, kCodeBytes) != 0) return false;
   void* alias = mmap(nullptr, kCodeBytes, kReadWrite, MAP_SHARED, fd, 0);
-  const bool mapped = alias != MAP_FAILED && map_fixed(kCode, kCodeBytes, PROT_READ | PROT_EXEC, fd);
+  const int rights = PROT_READ | PROT_EXEC | (access_ == CodeAccess::writable ? PROT_WRITE : 0);
+  const bool mapped = alias != MAP_FAILED && map_fixed(kCode, kCodeBytes, rights, fd);
   ::close(fd);
   if (!mapped || !map_fixed(kData, (kWritablePages + 1) * kPage, kReadWrite)) return false;
   code_ = static_cast<std::uint8_t*>(alias);
@@ -62,11 +85,16 @@ bool NativeCpu::map(const MemoryTemplate& memory, std::string& why) {
   for (std::uint32_t page = 0; has_low_pages_ && page < kLowPages; ++page) {
     pages_.add(kLowData + page * kPage, low_pointer(kLowData + page * kPage), memory.low() + page * kPage);
   }
+  if (access_ == CodeAccess::writable) pages_.add_code(code_, loaded_);
   pages_.restore_all();
   std::memcpy(low_pointer(kReadOnly), memory.data() + kWritablePages * kPage, kPage);
   if (mprotect(low_pointer(kReadOnly), kPage, PROT_READ) != 0) return false;
   if (!install_local_segments()) {
     why = "the kernel has no modify_ldt";
+    return false;
+  }
+  if (!forbid_system_calls()) {
+    why = "the kernel has no seccomp filters";
     return false;
   }
   why.clear();
@@ -80,7 +108,10 @@ NativeCpu::~NativeCpu() {
   if (has_low_pages_) munmap(low_pointer(kLowData), kLowPages * kPage);
 }
 
-void NativeCpu::load(const CodeImage& code) { std::memcpy(code_, code.bytes().data(), kCodeBytes); }
+void NativeCpu::load(const CodeImage& code) {
+  std::memcpy(code_, code.bytes().data(), kCodeBytes);
+  if (access_ == CodeAccess::writable) loaded_ = code;
+}
 
 void NativeCpu::close(const Case& c) {
   // jmp far 0x33:gate; in 16-bit code the operand size prefix makes it the same.
@@ -94,7 +125,12 @@ void NativeCpu::close(const Case& c) {
   code_[at + 6] = 0;
 }
 
-void NativeCpu::begin() { ring3_->begin(); }
+void NativeCpu::begin() {
+  ring3_->begin();
+  if (access_ == CodeAccess::read_only) return;
+  constexpr itimerval kWatch{{0, 20'000}, {0, 20'000}};  // a sequence may well loop for ever
+  setitimer(ITIMER_REAL, &kWatch, nullptr);
+}
 
 void NativeCpu::end() { ring3_->end(); }
 

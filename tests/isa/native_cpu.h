@@ -1,6 +1,8 @@
 // The host CPU as oracle: runs the very bytes of 32-bit code in 32-bit mode.
 //
 // Each case ends in a far jump back, or in an exception. One object at a time in a process.
+//
+// A seccomp filter turns the system calls of cases into signals. It stays with the process.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +17,8 @@ namespace ringshift::test {
 class NativeCpu {
  public:
   // Null if this host does not let us: the reason is in `why`.
-  static std::unique_ptr<NativeCpu> create(const MemoryTemplate& memory, std::string& why);
+  static std::unique_ptr<NativeCpu> create(const MemoryTemplate& memory, std::string& why,
+                                           CodeAccess access = CodeAccess::read_only);
   ~NativeCpu();
   NativeCpu(const NativeCpu&) = delete;
   NativeCpu& operator=(const NativeCpu&) = delete;
@@ -39,6 +42,8 @@ class NativeCpu {
 
   std::uint8_t* code_ = nullptr;  // writable alias of the code area
   bool has_low_pages_ = false;
+  CodeAccess access_ = CodeAccess::read_only;
+  CodeImage loaded_;
   std::unique_ptr<testkit::NativeRing3> ring3_;
   MemoryPages pages_;
 };

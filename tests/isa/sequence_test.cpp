@@ -1,0 +1,84 @@
+// Random programs against the host CPU, and the interpreter against the translator; and the tools that do it.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/isa/sequence_lab.h"
+#include "tests/isa/shrink.h"
+
+namespace ringshift::test {
+namespace {
+
+TEST(Sequences, AgreeOnTheHostAndOnBothEngines) {
+  SequenceLab lab({.seed = 1});
+  lab.run(0, 6000);
+  EXPECT_EQ(lab.failed(), 0U);
+  for (const std::string& text : lab.failures()) ADD_FAILURE() << text;
+  EXPECT_LT(lab.endless(), lab.programs() / 4) << "too few are compared";
+  if (lab.why_no_oracle().empty()) {
+    EXPECT_GT(lab.with_host(), 1000U);
+  }
+}
+
+// An engine with a defect: it takes BSWAP EDX for BSWAP EBX.
+TEST(Shrinking, LeavesTheGuiltyInstructionAlone) {
+  const MemoryTemplate memory(20);
+  EngineTrio engines(memory, true, true);
+  const ProgramGenerator generator;
+  const std::vector<std::uint8_t> guilty{0x0F, 0xCA};
+  const auto fails = [&](const Program& program) {
+    const auto c = assemble(program);
+    if (!c) return false;
+    CodeImage code;
+    code.place(*c);
+    engines.load(code);
+    Case wrong = *c;
+    const auto at = std::search(wrong.bytes.begin(), wrong.bytes.end(), guilty.begin(), guilty.end());
+    if (at != wrong.bytes.end()) *(at + 1) = 0xCB;
+    CodeImage broken;
+    broken.place(wrong);
+    engines.interpreter().load(broken);
+    const auto text = engines.run_system(*c);
+    return text && !text->empty();
+  };
+  unsigned found = 0;
+  for (std::uint64_t number = 0; number < 40 && found < 3; ++number) {
+    Rng rng(number);
+    Program program = generator.generate(Territory::system, rng);
+    program.code.insert(program.code.begin() + 2, Instruction{.bytes = guilty});
+    for (Instruction& i : program.code) {
+      if (i.label && i.label->target >= 2) ++i.label->target;
+    }
+    program.state.before.gpr[kEdx] = 0x12345678;
+    program.state.before.gpr[kEbx] = 0;
+    if (!fails(program)) continue;  // not reached
+    ++found;
+    const Program least = shrink(program, fails);
+    ASSERT_EQ(least.code.size(), 2U) << listing(least);
+    EXPECT_EQ(least.code[0].bytes, guilty) << listing(least);
+    EXPECT_TRUE(least.code[1].fixed);
+  }
+  EXPECT_EQ(found, 3U);
+}
+
+// A branch over instructions that are left out leads to the next one.
+TEST(Programs, KeepTheirBranchesWhenInstructionsAreLeftOut) {
+  Program p;
+  p.address = kCode;
+  p.code = {{.bytes = {0xEB, 0}, .label = Label{1, 1, true, 0, 2, 0}},
+            {.bytes = {0x90}},
+            {.bytes = {0x40}},
+            {.bytes = {0xCC}, .fixed = true}};
+  EXPECT_EQ(assemble(p)->bytes, (std::vector<std::uint8_t>{0xEB, 1, 0x90, 0x40, 0xCC}));
+  EXPECT_EQ(assemble(subset(p, {true, false, true, true}))->bytes, (std::vector<std::uint8_t>{0xEB, 0, 0x40, 0xCC}));
+  EXPECT_EQ(assemble(subset(p, {true, true, false, true}))->bytes, (std::vector<std::uint8_t>{0xEB, 1, 0x90, 0xCC}));
+}
+
+TEST(Programs, AreTheSameForTheSameNumber) {
+  const SequenceLab lab({.seed = 5});
+  EXPECT_EQ(assemble(lab.program(17))->bytes, assemble(lab.program(17))->bytes);
+  EXPECT_NE(assemble(lab.program(17))->bytes, assemble(lab.program(18))->bytes);
+}
+
+}  // namespace
+}  // namespace ringshift::test
