@@ -20,7 +20,7 @@ std::string hex_bytes(const std::vector<std::uint8_t>& bytes) {
 
 int translate(const TranslateRequest& request) {
   const Translation all = translate_all(request);
-  const std::string text = request.json ? as_json(all) : as_text(all);
+  const std::string text = request.json ? as_json(all, request.assembler) : as_text(all, request.assembler);
   std::fwrite(text.data(), 1, text.size(), stdout);
   if (std::fflush(stdout) != 0) return kExitHostError;
   for (const auto& block : all.blocks) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,11 @@ using listing::Translation;
 
 [[nodiscard]] Translation translate_all(const TranslateRequest& request);
 
-[[nodiscard]] std::string as_text(const Translation& translation);
-[[nodiscard]] std::string as_json(const Translation& translation);
+// `assembler`: who has made the code from text, if anyone.
+[[nodiscard]] std::string as_text(const Translation& translation,
+                                  std::optional<assemble::Assembler> assembler = std::nullopt);
+[[nodiscard]] std::string as_json(const Translation& translation,
+                                  std::optional<assemble::Assembler> assembler = std::nullopt);
 
 // "9cfa9d"
 [[nodiscard]] std::string hex_bytes(const std::vector<std::uint8_t>& bytes);

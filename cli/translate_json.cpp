@@ -46,12 +46,15 @@ ordered_json block_json(const Translation::Block& block) {
 
 }  // namespace
 
-std::string as_json(const Translation& translation) {
+std::string as_json(const Translation& translation, std::optional<assemble::Assembler> assembler) {
   ordered_json blocks = ordered_json::array();
   for (const auto& block : translation.blocks) blocks.push_back(block_json(block));
   ordered_json undecodable = nullptr;
   if (translation.undecodable) undecodable = *translation.undecodable;
-  const ordered_json all{{"address", translation.address},
+  ordered_json assembled_by = nullptr;
+  if (assembler) assembled_by = assemble::name(*assembler);
+  const ordered_json all{{"assembler", assembled_by},
+                         {"address", translation.address},
                          {"mode", translation.mode.code32 ? 32 : 16},
                          {"cpl", translation.mode.cpl},
                          {"blocks", blocks},

@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "cli/translate_command.h"
 
@@ -141,16 +143,30 @@ TEST(Translation, OfSixteenBitCodeSaysThatItIsInterpreted) {
 
 TEST(Translation, AsTextPutsBothSidesOnOneLine) {
   const std::string text = as_text(translation_of("01 d8"));
-  EXPECT_THAT(text, HasSubstr("00100000  01d8             add eax, ebx"));
+  EXPECT_THAT(text, HasSubstr("00100000  01d8  add eax, ebx"));
   EXPECT_THAT(text, testing::ContainsRegex("add eax, ebx +\\| \\+000  add eax, ebx\n"));
-  EXPECT_THAT(text, HasSubstr("identical, copy; 2 -> 2 bytes"));
-  EXPECT_THAT(text, HasSubstr("\nverified\n"));
+  EXPECT_THAT(text, HasSubstr("identical, copy, 2 -> 2 bytes"));
+  EXPECT_THAT(text, HasSubstr(", verified\n"));
+}
+
+// The inlined form and the ways into the runtime can be seen at once.
+TEST(Translation, OfPopfFitsOnAScreen) {
+  for (const char* cpl : {"0", "3"}) {
+    const std::string text = as_text(translation_of("9d", cpl), assemble::Assembler::zydis);
+    EXPECT_THAT(text, HasSubstr("assembled by Zydis\n"));
+    EXPECT_THAT(text, HasSubstr("popfq\n"));
+    EXPECT_THAT(text, testing::ContainsRegex("\ncallout +\\+[0-9a-f]+  .*jmp exit_interpret\n"));
+    EXPECT_LE(std::ranges::count(text, '\n'), 24) << text;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80U) << line;
+  }
 }
 
 TEST(Translation, AsJsonHasTheSame) {
   const auto json = nlohmann::json::parse(as_json(translation_of("9c")));
   EXPECT_EQ(json["mode"], 32);
   EXPECT_EQ(json["cpl"], 0);
+  EXPECT_EQ(json["assembler"], nullptr);
   EXPECT_EQ(json["undecodable"], nullptr);
   const auto& block = json["blocks"][0];
   EXPECT_EQ(block["guest_bytes"], 1);
