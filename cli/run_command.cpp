@@ -49,9 +49,32 @@ std::optional<std::string> load_firmware(const PcOptions& pc, MachineConfig& con
   return std::nullopt;
 }
 
+// Opens the drives' images.
+std::optional<std::string> load_drives(const PcOptions& pc, MachineConfig& config) {
+  const auto attach = [&config](std::size_t position, const DriveOption& drive, bool cdrom) {
+    auto image = machine::DiskImage::open(drive.path, drive.options);
+    if (auto* error = std::get_if<std::string>(&image)) return std::optional(*error);
+    config.ide[position] = {std::get<std::shared_ptr<machine::DiskImage>>(std::move(image)), cdrom};
+    return std::optional<std::string>{};
+  };
+  constexpr std::size_t kCdromPosition = 2;
+  if (pc.cdrom) {
+    if (auto error = attach(kCdromPosition, {*pc.cdrom, {.read_only = true}}, true)) return error;
+  }
+  std::size_t position = 0;
+  for (const DriveOption& disk : pc.disks) {
+    if (position == kCdromPosition && pc.cdrom) ++position;
+    if (auto error = attach(position++, disk, false)) return error;
+  }
+  return std::nullopt;
+}
+
 // Puts the images into `config`. An error is one line.
 std::optional<std::string> load_images(const RunOptions& options, MachineConfig& config) {
-  if (options.pc) return load_firmware(*options.pc, config);
+  if (options.pc) {
+    if (auto error = load_drives(*options.pc, config)) return error;
+    return load_firmware(*options.pc, config);
+  }
   if (!options.kernel) {
     config.kernel = {"embedded tour", {ringshift_tour_begin, ringshift_tour_end}};
     // It reports a failed check there.

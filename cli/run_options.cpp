@@ -51,6 +51,39 @@ Error check_boot_device(std::string_view text, machine::BootDevice& boot) {
   return std::nullopt;
 }
 
+// FILE[,format=raw][,snapshot][,readonly]; commas in FILE are not possible.
+Error check_disk(std::string_view text, DriveOption& drive) {
+  const std::size_t end = text.find(',');
+  drive.path = std::string(text.substr(0, end));
+  std::string_view rest = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
+  if (drive.path.empty()) return fmt::format("--disk '{}': the file is missing", text);
+  while (!rest.empty()) {
+    const std::size_t comma = rest.find(',');
+    const std::string_view item = rest.substr(0, comma);
+    rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+    if (item == "snapshot") {
+      drive.options.snapshot = true;
+    } else if (item == "readonly") {
+      drive.options.read_only = true;
+    } else if (item == "format=qcow2") {
+      return fmt::format("--disk '{}': qcow2 is not supported by this version", text);
+    } else if (item != "format=raw") {
+      return fmt::format("--disk '{}': knows only format=raw, snapshot and readonly", text);
+    }
+  }
+  return std::nullopt;
+}
+
+Error check_drives(const RunText& text, PcOptions& pc) {
+  for (const std::string& disk : text.disks) {
+    if (auto error = check_disk(disk, pc.disks.emplace_back())) return error;
+  }
+  pc.cdrom = text.cdrom;
+  const std::size_t most = text.cdrom ? 3 : 4;
+  if (pc.disks.size() > most) return fmt::format("--disk: there is room for {}", most);
+  return std::nullopt;
+}
+
 // Firmware starts if anything is given that only it can use.
 Error check_pc(const RunText& text, RunOptions& options) {
   const std::array<std::pair<std::string_view, bool>, 8> signs{{{"--disk", !text.disks.empty()},
@@ -64,8 +97,9 @@ Error check_pc(const RunText& text, RunOptions& options) {
   const auto* sign = std::ranges::find_if(signs, [](const auto& s) { return s.second; });
   if (sign == signs.end()) return std::nullopt;
   if (text.kernel) return fmt::format("{} with --kernel: a kernel is started without firmware", sign->first);
-  if (!text.disks.empty() || text.cdrom || text.floppy) return not_yet(sign->first);
+  if (text.floppy) return not_yet("--floppy");
   PcOptions& pc = options.pc.emplace();
+  if (auto error = check_drives(text, pc)) return error;
   pc.bios = text.firmware.value_or(kSeaBios);
   pc.vga_bios = kVgaBios;
   pc.log = text.firmware_log;
@@ -193,7 +227,10 @@ void add_run_options(CLI::App& app, RunText& text) {
   app.callback([&app, &text] { text.debug_exit = app.count("--debug-exit") != 0; });
 
   const std::string pc = "A machine that starts with firmware";
-  app.add_option("--disk", text.disks, "Hard disk")->type_name("FILE[,OPTIONS]")->expected(1)->group(pc);
+  app.add_option("--disk", text.disks, "Hard disk: a raw image [format=raw,snapshot,readonly]")
+      ->type_name("FILE[,OPTIONS]")
+      ->expected(1)
+      ->group(pc);
   app.add_option("--cdrom", text.cdrom, "CD-ROM")->type_name("FILE")->group(pc);
   app.add_option("--floppy", text.floppy, "Floppy disk")->type_name("FILE")->group(pc);
   app.add_option("--boot", text.boot, "What to boot from first: disk, cdrom or floppy")->type_name("WHICH")->group(pc);

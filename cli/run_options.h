@@ -54,6 +54,11 @@ struct RunText {
   std::optional<std::string> gdb{};
 };
 
+struct DriveOption {
+  std::string path;
+  machine::DiskImage::Options options;
+};
+
 // A machine that starts with firmware and boots from its drives.
 struct PcOptions {
   std::string bios, vga_bios;  // files
@@ -61,6 +66,8 @@ struct PcOptions {
   bool log = false;
   bool terminal = false;      // the screen and keyboard are the terminal
   std::string screen_text{};  // file for the screen's characters
+  std::vector<DriveOption> disks{};
+  std::optional<std::string> cdrom{};
 };
 
 // What it means.

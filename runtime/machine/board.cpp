@@ -37,22 +37,26 @@ std::uint64_t code_tracked(const MachineConfig& config, const MemoryLayout& layo
 }  // namespace
 
 std::variant<std::unique_ptr<Board>, std::string> Board::create(const MachineConfig& config,
-                                                                const devices::Clock& clock, Log log) {
+                                                                const devices::Clock& clock, Log log,
+                                                                std::function<void()> wake) {
   const std::uint64_t extra = config.firmware ? PcHardware::extra_memory(config) : 0;
   auto memory = mmu::GuestMemory::create(config.memory_bytes + extra);
   if (auto* error = std::get_if<std::string>(&memory)) return std::move(*error);
-  std::unique_ptr<Board> board(new Board(config, clock, std::move(log), std::move(std::get<mmu::GuestMemory>(memory))));
+  std::unique_ptr<Board> board(
+      new Board(config, clock, std::move(log), std::move(wake), std::move(std::get<mmu::GuestMemory>(memory))));
   if (auto error = board->make_cpu()) return std::move(*error);
   if (auto error = board->load_images()) return std::move(*error);
   board->cpu_->tsc_kilohertz = config.virtual_time ? kVirtualTscKilohertz : board->tsc_meter_.kilohertz();
   return board;
 }
 
-Board::Board(const MachineConfig& config, const devices::Clock& clock, Log log, mmu::GuestMemory memory)
+Board::Board(const MachineConfig& config, const devices::Clock& clock, Log log, std::function<void()> wake,
+             mmu::GuestMemory memory)
     : config_(config),
       clock_(clock),
       tsc_meter_(clock),
       log_(std::move(log)),
+      wake_(std::move(wake)),
       layout_(config.memory_bytes),
       memory_(std::move(memory)),
       physical_(memory_),
@@ -104,7 +108,7 @@ std::unique_ptr<PcHardware> Board::make_pc() {
                                                 [this](PhysAddr base, std::uint64_t size) {
                                                   if (mmu_) mmu_->physical_map_changed(base, size);
                                                 },
-                                                log_});
+                                                log_, config_.virtual_time ? nullptr : wake_});
 }
 
 void Board::claim_ports() {

@@ -41,9 +41,11 @@ class Board final : public Platform {
  public:
   using Log = std::function<void(std::string_view)>;
 
-  // The configuration must outlive the board. The error is one readable line.
+  // The configuration must outlive the board. `wake` is called by other threads when there is something to do. The
+  // error is one readable line.
   static std::variant<std::unique_ptr<Board>, std::string> create(const MachineConfig& config,
-                                                                  const devices::Clock& clock, Log log);
+                                                                  const devices::Clock& clock, Log log,
+                                                                  std::function<void()> wake);
 
   [[nodiscard]] Cpu& cpu() { return *cpu_; }
   [[nodiscard]] engine::Engine& engine() { return *engine_; }
@@ -57,6 +59,9 @@ class Board final : public Platform {
   [[nodiscard]] std::size_t serial_unread() const { return uart_.unread(); }
   void flush_serial();
   void type(std::span<const Key> keys);
+  void deliver_blocks() {
+    if (pc_) pc_->deliver_blocks();
+  }
   void show_screen() {
     if (pc_) pc_->show_screen();
   }
@@ -87,7 +92,8 @@ class Board final : public Platform {
     std::vector<std::uint8_t> bytes_;
   };
 
-  Board(const MachineConfig& config, const devices::Clock& clock, Log log, mmu::GuestMemory memory);
+  Board(const MachineConfig& config, const devices::Clock& clock, Log log, std::function<void()> wake,
+        mmu::GuestMemory memory);
   std::unique_ptr<PcHardware> make_pc();
   void claim_ports();
   // What firmware would do, on a board without.
@@ -106,6 +112,7 @@ class Board final : public Platform {
   const devices::Clock& clock_;
   TscMeter tsc_meter_;
   Log log_;
+  std::function<void()> wake_;
   std::set<std::string> reported_;
   MemoryLayout layout_;
   mmu::GuestMemory memory_;

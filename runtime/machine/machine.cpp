@@ -25,7 +25,14 @@ constexpr std::uint64_t kBootLoopNs = 1'000'000'000;
 
 Machine::Machine(MachineConfig config) : config_(std::move(config)) {}
 
-Machine::~Machine() = default;
+Machine::~Machine() { remove_board(); }
+
+// Not under the mutex: ending the board waits for its worker, which may be about to post.
+void Machine::remove_board() {
+  std::unique_ptr<Board> board;
+  const std::unique_lock lock(mutex_);
+  board = std::move(board_);
+}
 
 std::variant<std::unique_ptr<Machine>, std::string> Machine::create(MachineConfig config) {
   std::unique_ptr<Machine> machine(new Machine(std::move(config)));
@@ -35,7 +42,8 @@ std::variant<std::unique_ptr<Machine>, std::string> Machine::create(MachineConfi
 
 std::optional<std::string> Machine::build() {
   const devices::Clock& clock = config_.virtual_time ? static_cast<const devices::Clock&>(virtual_clock_) : host_clock_;
-  auto built = Board::create(config_, clock, [this](std::string_view line) { log(line); });
+  auto built = Board::create(
+      config_, clock, [this](std::string_view line) { log(line); }, [this] { post([] {}); });
   if (auto* error = std::get_if<std::string>(&built)) return *error;
   const std::lock_guard lock(mutex_);
   board_ = std::move(std::get<std::unique_ptr<Board>>(built));
@@ -123,6 +131,7 @@ std::optional<RunEnd> Machine::service() {
       return RunEnd{Reason::stopped, 0, {}};
     }
   }
+  board_->deliver_blocks();
   if (!input.empty()) board_->receive_serial(input);
   board_->type(keys);
   serial_backlog_.store(board_->serial_unread(), std::memory_order_relaxed);
@@ -184,10 +193,7 @@ void Machine::wait_for_event(std::uint64_t deadline_ns) {
 
 std::optional<RunEnd> Machine::reset() {
   if (!config_.reboot) return RunEnd{Reason::reset, 0, {}};
-  {
-    const std::lock_guard lock(mutex_);
-    board_.reset();  // before the next one, so that memory is not needed twice
-  }
+  remove_board();  // before the next one, so that memory is not needed twice
   ++resets_;
   if (auto error = build()) return RunEnd{Reason::host_error, 0, *error};
   return std::nullopt;

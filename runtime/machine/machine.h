@@ -1,6 +1,7 @@
 // A PC: memory, devices, one virtual CPU and the loop that runs it. A value: a process can have several.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -18,6 +19,7 @@
 #include "runtime/engine/engine.h"
 #include "runtime/machine/boot/boot_plan.h"
 #include "runtime/machine/clocks.h"
+#include "runtime/machine/disk_image.h"
 #include "runtime/machine/io_thread.h"
 
 namespace ringshift::machine {
@@ -48,6 +50,13 @@ struct Firmware {
   bool log = false;                    // what the firmware says on its debug port goes to MachineConfig::log
 };
 
+// A drive on one of the four positions of the two IDE channels: primary master, primary slave, secondary master,
+// secondary slave.
+struct IdeUnit {
+  std::shared_ptr<DiskImage> image;  // null: nothing there
+  bool cdrom = false;
+};
+
 struct MachineConfig {
   std::uint64_t memory_bytes = 256 * kMiB;
   EngineKind engine = EngineKind::translate;
@@ -59,6 +68,7 @@ struct MachineConfig {
   std::optional<DebugExitPort> debug_exit;
 
   std::optional<Firmware> firmware;  // then there is no kernel
+  std::array<IdeUnit, 4> ide;        // with firmware
   boot::Image kernel;
   std::vector<boot::Image> modules;
   std::string command_line;
@@ -131,6 +141,7 @@ class Machine {
  private:
   explicit Machine(MachineConfig config);
   RunEnd run_to_end(IoThread& io);
+  void remove_board();
   std::optional<std::string> build();  // a fresh board with the images loaded; else an error
   std::optional<RunEnd> reset();
   // Of host time: the next timer or the end of the run.

@@ -1,11 +1,15 @@
 #include "runtime/machine/pc_hardware.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <utility>
 
 #include "devices/acpi_loader.h"
+#include "devices/ata_disk.h"
+#include "devices/atapi_cdrom.h"
 
 namespace ringshift::machine {
 namespace {
@@ -64,17 +68,27 @@ PcHardware::PcHardware(PcSockets sockets)
            [this] { screen_changed(); }),
       vga_function_(rom_bytes(s_.config.firmware->vga_bios),
                     [this](const auto& before, const auto& after) { map_vga(before, after); }),
-      screen_timer_(s_.events.add([this](std::uint64_t) { show_screen(); })) {
+      screen_timer_(s_.events.add([this](std::uint64_t) { show_screen(); })),
+      primary_(s_.physical, s_.pic.line(14)),
+      secondary_(s_.physical, s_.pic.line(15)),
+      ide_(primary_, secondary_, [this](std::optional<std::uint16_t> base) { move_bus_master(base); }),
+      worker_(s_.wake) {
   map_memory();
   fill_fw_cfg();
   fill_cmos();
   s_.bus.claim(devices::FwCfg::kPort, devices::FwCfg::kPorts, fw_cfg_);
   s_.bus.claim(0x2F8, 8, uart2_);
   if (s_.config.firmware->log) s_.bus.claim(kFirmwareLogPort, 1, firmware_log_);
+  attach_drives();
+  s_.bus.claim(0x1F0, 8, primary_.command_ports());
+  s_.bus.claim(0x3F6, 1, primary_.control_port());
+  s_.bus.claim(0x170, 8, secondary_.command_ports());
+  s_.bus.claim(0x376, 1, secondary_.control_port());
   s_.bus.claim(devices::Vga::kPort, devices::Vga::kPorts, vga_.ports());
   s_.bus.claim(devices::Vga::kDispiPort, devices::Vga::kDispiPorts, vga_.dispi_ports());
   s_.pci.add(0, 0, bridge_);
   s_.pci.add(1, 0, isa_);
+  s_.pci.add(1, 1, ide_);
   s_.pci.add(1, 3, power_function_);
   s_.pci.add(kVgaSlot, 0, vga_function_);
 }
@@ -185,6 +199,25 @@ void PcHardware::show_screen() {
 void PcHardware::move_power(std::optional<std::uint16_t> base) {
   s_.bus.release(power_->pm_ports());
   if (base) s_.bus.claim_unused(*base, devices::acpi::kPmSize, power_->pm_ports());
+}
+
+void PcHardware::move_bus_master(std::optional<std::uint16_t> base) {
+  s_.bus.release(ide_.bus_master_ports());
+  if (base) s_.bus.claim_unused(*base, devices::Piix3Ide::kBusMasterPorts, ide_.bus_master_ports());
+}
+
+void PcHardware::attach_drives() {
+  for (unsigned position = 0; position < s_.config.ide.size(); ++position) {
+    const IdeUnit& unit = s_.config.ide[position];
+    if (!unit.image) continue;
+    devices::BlockMedium& medium = *media_.emplace_back(worker_.medium(unit.image));
+    if (unit.cdrom) {
+      drives_.push_back(std::make_unique<devices::AtapiCdrom>(medium));
+    } else {
+      drives_.push_back(std::make_unique<devices::AtaDisk>(medium, fmt::format("RS{:05}", position + 1)));
+    }
+    (position < 2 ? primary_ : secondary_).attach(position & 1, *drives_.back());
+  }
 }
 
 // ---- what firmware asks for -------------------------------------------------------------------

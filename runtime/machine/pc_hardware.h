@@ -11,9 +11,11 @@
 #include "devices/debug_port.h"
 #include "devices/fw_cfg.h"
 #include "devices/i440fx.h"
+#include "devices/ide_channel.h"
 #include "devices/pci.h"
 #include "devices/pic.h"
 #include "devices/piix.h"
+#include "devices/piix3_ide.h"
 #include "devices/pirq_router.h"
 #include "devices/port_bus.h"
 #include "devices/rtc.h"
@@ -23,6 +25,7 @@
 #include "devices/vga.h"
 #include "devices/vga_pci.h"
 #include "mmu/physical_map.h"
+#include "runtime/machine/block_worker.h"
 #include "runtime/machine/machine.h"
 #include "runtime/machine/memory_layout.h"
 
@@ -41,6 +44,8 @@ struct PcSockets {
   // Other contents stand at these addresses now.
   std::function<void(PhysAddr base, std::uint64_t size)> remapped;
   std::function<void(std::string_view)> log;
+  // Makes the machine call deliver_blocks(), from any thread. Empty: drives answer at once.
+  std::function<void()> wake;
 };
 
 class PcHardware final : devices::I440Fx::Memory {
@@ -57,6 +62,9 @@ class PcHardware final : devices::I440Fx::Memory {
   [[nodiscard]] devices::IrqLine& sci() { return sci_; }
   // ACPI's registers, which firmware places.
   void attach_power(devices::AcpiPm& power) { power_ = &power; }
+
+  // Tells the drives what the host has done for them.
+  void deliver_blocks() { worker_.deliver(); }
 
   // Gives what the screen shows to MachineConfig::screen_output, if it may have changed since the last time.
   void show_screen();
@@ -79,9 +87,11 @@ class PcHardware final : devices::I440Fx::Memory {
   void shadow_changed(unsigned area, devices::I440Fx::Shadow shadow) override;
   void smram_changed(bool open) override;
   void move_power(std::optional<std::uint16_t> base);
+  void move_bus_master(std::optional<std::uint16_t> base);
   void map_memory();
   void map_vga(const devices::VgaPci::Places& before, const devices::VgaPci::Places& after);
   void screen_changed();
+  void attach_drives();
   void fill_fw_cfg();
   void fill_cmos();
 
@@ -106,6 +116,11 @@ class PcHardware final : devices::I440Fx::Memory {
   devices::VgaPci vga_function_;
   devices::EventQueue::TimerId screen_timer_;
   bool screen_changed_ = false;
+  devices::IdeChannel primary_, secondary_;
+  devices::Piix3Ide ide_;
+  std::vector<std::unique_ptr<devices::IdeDrive>> drives_;
+  std::vector<std::unique_ptr<devices::BlockMedium>> media_;
+  BlockWorker worker_;  // ends first
 };
 
 }  // namespace ringshift::machine

@@ -1,0 +1,101 @@
+#include "runtime/machine/block_worker.h"
+
+#include <csignal>
+#include <utility>
+
+namespace ringshift::machine {
+
+class BlockWorker::Medium final : public devices::BlockMedium {
+ public:
+  Medium(BlockWorker& worker, std::shared_ptr<DiskImage> image) : worker_(worker), image_(std::move(image)) {}
+  [[nodiscard]] std::uint64_t bytes() const override { return image_->bytes(); }
+  [[nodiscard]] bool writable() const override { return image_->writable(); }
+  void submit(devices::BlockRequest request) override { worker_.submit({image_, std::move(request)}); }
+
+ private:
+  BlockWorker& worker_;
+  std::shared_ptr<DiskImage> image_;
+};
+
+BlockWorker::BlockWorker(std::function<void()> wake) : wake_(std::move(wake)) {
+  if (!wake_) return;
+  // Signals are for the threads that expect them.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] { work(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+BlockWorker::~BlockWorker() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+    posted_.notify_one();
+  }
+  thread_.join();
+}
+
+std::unique_ptr<devices::BlockMedium> BlockWorker::medium(std::shared_ptr<DiskImage> image) {
+  return std::make_unique<Medium>(*this, std::move(image));
+}
+
+void BlockWorker::perform(Job& job) {
+  using Op = devices::BlockRequest::Op;
+  devices::BlockRequest& request = job.request;
+  devices::BlockRequest::Result& result = job.result;
+  switch (request.op) {
+    case Op::read:
+      result.data.resize(request.size);
+      result.ok = job.image->read(request.offset, result.data);
+      break;
+    case Op::write:
+      result.ok = job.image->write(request.offset, request.data);
+      result.data = std::move(request.data);
+      break;
+    case Op::flush:
+      result.ok = job.image->flush();
+      break;
+  }
+}
+
+void BlockWorker::submit(Job job) {
+  if (!wake_) {
+    perform(job);
+    job.request.done(std::move(job.result));
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  waiting_.push_back(std::move(job));
+  posted_.notify_one();
+}
+
+void BlockWorker::work() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    posted_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
+    if (waiting_.empty()) return;
+    Job job = std::move(waiting_.front());
+    waiting_.pop_front();
+    lock.unlock();
+    perform(job);
+    lock.lock();
+    finished_.push_back(std::move(job));
+    const bool tell = !ending_;
+    lock.unlock();
+    if (tell) wake_();
+    lock.lock();
+  }
+}
+
+void BlockWorker::deliver() {
+  std::vector<Job> finished;
+  {
+    const std::lock_guard lock(mutex_);
+    finished.swap(finished_);
+  }
+  for (Job& job : finished) job.request.done(std::move(job.result));
+}
+
+}  // namespace ringshift::machine
