@@ -239,6 +239,7 @@ Stats TranslateEngine::stats() const {
       {"shadow fills", w.fills},
       {"shadow pages mapped", w.pages_mapped},
       {"shadow pages dropped", w.drops},
+      {"window prefills", w.prefills},
       {"window revalidations", w.revalidations},
       {"window wipes", w.wipes},
       {"window evictions", w.evictions},

@@ -48,7 +48,7 @@ enum class Privilege : std::uint8_t {
 
 struct Row {
   Op op;
-  std::string_view name;  // in lower case, as the SDM calls it
+  std::string_view name;  // as the SDM calls it, in lower case; with its operands where several share a mnemonic
   Family family;
   Class cls;
   Privilege privilege;
