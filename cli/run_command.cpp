@@ -61,6 +61,11 @@ std::optional<std::string> load_drives(const PcOptions& pc, MachineConfig& confi
   if (pc.cdrom) {
     if (auto error = attach(kCdromPosition, {*pc.cdrom, {.read_only = true}}, true)) return error;
   }
+  if (pc.floppy) {
+    auto image = machine::DiskImage::open(pc.floppy->path, pc.floppy->options);
+    if (auto* error = std::get_if<std::string>(&image)) return *error;
+    config.floppy = std::get<std::shared_ptr<machine::DiskImage>>(std::move(image));
+  }
   std::size_t position = 0;
   for (const DriveOption& disk : pc.disks) {
     if (position == kCdromPosition && pc.cdrom) ++position;

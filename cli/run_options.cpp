@@ -52,11 +52,11 @@ Error check_boot_device(std::string_view text, machine::BootDevice& boot) {
 }
 
 // FILE[,format=raw][,snapshot][,readonly]; commas in FILE are not possible.
-Error check_disk(std::string_view text, DriveOption& drive) {
+Error check_disk(std::string_view option, std::string_view text, DriveOption& drive) {
   const std::size_t end = text.find(',');
   drive.path = std::string(text.substr(0, end));
   std::string_view rest = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
-  if (drive.path.empty()) return fmt::format("--disk '{}': the file is missing", text);
+  if (drive.path.empty()) return fmt::format("{} '{}': the file is missing", option, text);
   while (!rest.empty()) {
     const std::size_t comma = rest.find(',');
     const std::string_view item = rest.substr(0, comma);
@@ -66,9 +66,9 @@ Error check_disk(std::string_view text, DriveOption& drive) {
     } else if (item == "readonly") {
       drive.options.read_only = true;
     } else if (item == "format=qcow2") {
-      return fmt::format("--disk '{}': qcow2 is not supported by this version", text);
+      return fmt::format("{} '{}': qcow2 is not supported by this version", option, text);
     } else if (item != "format=raw") {
-      return fmt::format("--disk '{}': knows only format=raw, snapshot and readonly", text);
+      return fmt::format("{} '{}': knows only format=raw, snapshot and readonly", option, text);
     }
   }
   return std::nullopt;
@@ -76,7 +76,10 @@ Error check_disk(std::string_view text, DriveOption& drive) {
 
 Error check_drives(const RunText& text, PcOptions& pc) {
   for (const std::string& disk : text.disks) {
-    if (auto error = check_disk(disk, pc.disks.emplace_back())) return error;
+    if (auto error = check_disk("--disk", disk, pc.disks.emplace_back())) return error;
+  }
+  if (text.floppy) {
+    if (auto error = check_disk("--floppy", *text.floppy, pc.floppy.emplace())) return error;
   }
   pc.cdrom = text.cdrom;
   const std::size_t most = text.cdrom ? 3 : 4;
@@ -97,7 +100,6 @@ Error check_pc(const RunText& text, RunOptions& options) {
   const auto* sign = std::ranges::find_if(signs, [](const auto& s) { return s.second; });
   if (sign == signs.end()) return std::nullopt;
   if (text.kernel) return fmt::format("{} with --kernel: a kernel is started without firmware", sign->first);
-  if (text.floppy) return not_yet("--floppy");
   PcOptions& pc = options.pc.emplace();
   if (auto error = check_drives(text, pc)) return error;
   pc.bios = text.firmware.value_or(kSeaBios);
@@ -232,7 +234,9 @@ void add_run_options(CLI::App& app, RunText& text) {
       ->expected(1)
       ->group(pc);
   app.add_option("--cdrom", text.cdrom, "CD-ROM")->type_name("FILE")->group(pc);
-  app.add_option("--floppy", text.floppy, "Floppy disk")->type_name("FILE")->group(pc);
+  app.add_option("--floppy", text.floppy, "Floppy disk: a raw image [snapshot,readonly]")
+      ->type_name("FILE[,OPTIONS]")
+      ->group(pc);
   app.add_option("--boot", text.boot, "What to boot from first: disk, cdrom or floppy")->type_name("WHICH")->group(pc);
   app.add_option("--firmware", text.firmware, "BIOS image (default: Debian's SeaBIOS)")->type_name("FILE")->group(pc);
   app.add_flag("--firmware-log", text.firmware_log, "Show what the firmware says on its debug port")->group(pc);

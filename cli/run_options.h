@@ -68,6 +68,7 @@ struct PcOptions {
   std::string screen_text{};  // file for the screen's characters
   std::vector<DriveOption> disks{};
   std::optional<std::string> cdrom{};
+  std::optional<DriveOption> floppy{};
 };
 
 // What it means.

@@ -104,7 +104,7 @@ Board::Board(const MachineConfig& config, const devices::Clock& clock, Log log, 
 
 std::unique_ptr<PcHardware> Board::make_pc() {
   if (!config_.firmware) return nullptr;
-  return std::make_unique<PcHardware>(PcSockets{config_, layout_, physical_, bus_, events_, pic_, pci_, rtc_,
+  return std::make_unique<PcHardware>(PcSockets{config_, layout_, physical_, bus_, events_, pic_, pci_, dma_, rtc_,
                                                 [this](PhysAddr base, std::uint64_t size) {
                                                   if (mmu_) mmu_->physical_map_changed(base, size);
                                                 },
@@ -157,7 +157,7 @@ void Board::fill_cmos() {
   put16(0x30, std::min<std::uint64_t>(extended_kib, 0xFFFF));
   constexpr PhysAddr kFrom16 = 16 * kMiB;
   put16(0x34, layout_.low_end() > kFrom16 ? (layout_.low_end() - kFrom16) / (64 * kKiB) : 0);
-  rtc_.set_byte(0x14, 0x02);  // equipment: an x87
+  rtc_.set_byte(0x14, static_cast<std::uint8_t>(rtc_.byte(0x14) | 0x02));  // equipment: an x87
 }
 
 // The words of the BIOS data area that kernels look at even when no BIOS has run.

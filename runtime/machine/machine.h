@@ -67,8 +67,9 @@ struct MachineConfig {
   std::uint64_t timeout_ns = devices::EventQueue::kNever;  // of host time
   std::optional<DebugExitPort> debug_exit;
 
-  std::optional<Firmware> firmware;  // then there is no kernel
-  std::array<IdeUnit, 4> ide;        // with firmware
+  std::optional<Firmware> firmware;   // then there is no kernel
+  std::array<IdeUnit, 4> ide;         // with firmware
+  std::shared_ptr<DiskImage> floppy;  // with firmware; null: no drive
   boot::Image kernel;
   std::vector<boot::Image> modules;
   std::string command_line;

@@ -72,6 +72,7 @@ PcHardware::PcHardware(PcSockets sockets)
       primary_(s_.physical, s_.pic.line(14)),
       secondary_(s_.physical, s_.pic.line(15)),
       ide_(primary_, secondary_, [this](std::optional<std::uint16_t> base) { move_bus_master(base); }),
+      floppy_(s_.physical, s_.dma, s_.pic.line(6)),
       worker_(s_.wake) {
   map_memory();
   fill_fw_cfg();
@@ -80,6 +81,8 @@ PcHardware::PcHardware(PcSockets sockets)
   s_.bus.claim(0x2F8, 8, uart2_);
   if (s_.config.firmware->log) s_.bus.claim(kFirmwareLogPort, 1, firmware_log_);
   attach_drives();
+  s_.bus.claim(0x3F0, 6, floppy_.ports());
+  s_.bus.claim(0x3F7, 1, floppy_.change_port());
   s_.bus.claim(0x1F0, 8, primary_.command_ports());
   s_.bus.claim(0x3F6, 1, primary_.control_port());
   s_.bus.claim(0x170, 8, secondary_.command_ports());
@@ -218,6 +221,9 @@ void PcHardware::attach_drives() {
     }
     (position < 2 ? primary_ : secondary_).attach(position & 1, *drives_.back());
   }
+  if (s_.config.floppy) {
+    floppy_.insert(0, media_.emplace_back(worker_.medium(s_.config.floppy)).get());
+  }
 }
 
 // ---- what firmware asks for -------------------------------------------------------------------
@@ -249,6 +255,11 @@ void PcHardware::fill_cmos() {
   const std::uint64_t above = s_.layout.above_hole() / (64 * kKiB);
   for (std::uint8_t i = 0; i < 3; ++i) {
     s_.rtc.set_byte(static_cast<std::uint8_t>(0x5B + i), static_cast<std::uint8_t>(above >> (8 * i)));
+  }
+  if (s_.config.floppy) {
+    s_.rtc.set_byte(0x10,
+                    static_cast<std::uint8_t>(devices::floppy_geometry(s_.config.floppy->bytes()).cmos_type << 4));
+    s_.rtc.set_byte(0x14, static_cast<std::uint8_t>(s_.rtc.byte(0x14) | 0x01));
   }
   // The order of boot devices, a nibble each: 1 floppy, 2 hard disk, 3 CD-ROM. 38h also says: check no signature.
   constexpr std::uint8_t kOrders[][3] = {{2, 3, 1}, {3, 2, 1}, {1, 2, 3}};

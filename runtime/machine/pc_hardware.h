@@ -9,6 +9,8 @@
 #include "devices/acpi_pm.h"
 #include "devices/clock.h"
 #include "devices/debug_port.h"
+#include "devices/dma8237.h"
+#include "devices/floppy.h"
 #include "devices/fw_cfg.h"
 #include "devices/i440fx.h"
 #include "devices/ide_channel.h"
@@ -40,6 +42,7 @@ struct PcSockets {
   devices::EventQueue& events;
   devices::Pic& pic;
   devices::PciHost& pci;
+  devices::Dma8237& dma;
   devices::Rtc& rtc;
   // Other contents stand at these addresses now.
   std::function<void(PhysAddr base, std::uint64_t size)> remapped;
@@ -118,6 +121,7 @@ class PcHardware final : devices::I440Fx::Memory {
   bool screen_changed_ = false;
   devices::IdeChannel primary_, secondary_;
   devices::Piix3Ide ide_;
+  devices::Floppy floppy_;
   std::vector<std::unique_ptr<devices::IdeDrive>> drives_;
   std::vector<std::unique_ptr<devices::BlockMedium>> media_;
   BlockWorker worker_;  // ends first
