@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <array>
+#include <cstdlib>
 #include <utility>
 
 namespace ringshift::mmu {
@@ -57,6 +58,20 @@ bool Reservation::map(std::uint32_t first, std::uint32_t pages, int fd, std::uin
   constexpr int kFlags = MAP_FIXED | MAP_SHARED | MAP_NORESERVE;
   return mmap(at(first), std::uint64_t{pages} << kPageShift, protection, kFlags, fd, static_cast<off_t>(offset)) !=
          MAP_FAILED;
+}
+
+bool Reservation::map_ahead(std::uint32_t first, std::uint32_t pages, std::uint32_t& more, int fd,
+                            std::uint64_t offset) {
+  constexpr int kFlags = MAP_FIXED | MAP_SHARED | MAP_NORESERVE | MAP_POPULATE;
+  const std::uint64_t bytes = std::uint64_t{pages} << kPageShift;
+  const std::uint64_t rest = std::uint64_t{more} << kPageShift;
+  if (mmap(at(first), bytes + rest, PROT_READ | PROT_WRITE, kFlags, fd, static_cast<off_t>(offset)) == MAP_FAILED) {
+    return false;
+  }
+  if (mprotect(at(first) + bytes, rest, PROT_NONE) == 0) return true;
+  if (munmap(at(first) + bytes, rest) != 0) std::abort();  // it must not stay accessible
+  more = 0;
+  return true;
 }
 
 bool Reservation::protect(std::uint32_t first, std::uint32_t pages, bool writable) {

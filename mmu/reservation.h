@@ -32,6 +32,9 @@ class Reservation {
 
   // Maps `pages` pages of `fd` from `offset`.
   bool map(std::uint32_t first, std::uint32_t pages, int fd, std::uint64_t offset, bool writable);
+  // The same, writable, and `more` pages behind them without access, with all host page tables set up; `more` becomes
+  // 0 if the host refuses those.
+  bool map_ahead(std::uint32_t first, std::uint32_t pages, std::uint32_t& more, int fd, std::uint64_t offset);
   // The pages are mapped.
   bool protect(std::uint32_t first, std::uint32_t pages, bool writable);
   // Back to no access, whatever was there. All pages at once: is never refused for the limit.

@@ -8,6 +8,10 @@
 namespace ringshift::mmu {
 namespace {
 
+// So many writable pages in a row, and so many more are expected.
+constexpr unsigned kRunBefore = 4;
+constexpr std::uint32_t kRunAhead = 32;
+
 // The bits of 64-bit word `word` that lie in [begin, end).
 std::uint64_t word_mask(unsigned word, unsigned begin, unsigned end) {
   const unsigned low = word * 64;
@@ -34,10 +38,9 @@ void set_range(Slot::Bitmap& map, unsigned begin, unsigned end, bool value) {
   }
 }
 
-// Whether a mapping of the host begins with page i. (It merges neighbours of one file at consecutive
+// Whether a mapping of the host begins with page i, which is mapped. (It merges neighbours of one file at consecutive
 // offsets with equal protection; what merges across slots is counted twice.)
 bool begins_mapping(const Slot& slot, unsigned i) {
-  if (!slot.is_mapped(i)) return false;
   if (i == 0 || !slot.is_mapped(i - 1)) return true;
   return slot.frame[i] != slot.frame[i - 1] + 1 || slot.is_writable(i) != slot.is_writable(i - 1);
 }
@@ -91,16 +94,49 @@ bool Window::any_mapped(std::uint32_t first, std::uint32_t pages) const {
 
 void Window::count_areas(WindowContext& context, Slot& slot, unsigned begin, unsigned end, int sign) {
   std::uint32_t count = 0;
-  for (unsigned i = begin; i <= std::min(end, slot_pages() - 1); ++i) count += begins_mapping(slot, i) ? 1U : 0U;
+  for_each_bit(slot.mapped, begin, std::min(end + 1, slot_pages()),
+               [&](unsigned i) { count += begins_mapping(slot, i) ? 1U : 0U; });
   const std::uint32_t change = sign > 0 ? count : 0U - count;
   areas_ += change;
   context.areas += static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int32_t>(change)));
 }
 
-bool Window::map(WindowContext& context, const MapRun& run) {
+std::uint32_t Window::worth_running_ahead(const WindowContext& context, const Slot& slot, const MapRun& run) const {
+  if (slot.kind != Slot::Kind::table || !run.writable) return 0;
+  const unsigned begin = index_in_slot(run.first);
+  const unsigned end = begin + run.pages;
+  if (end < kRunBefore) return 0;
+  for (unsigned i = end - kRunBefore; i < begin; ++i) {
+    if (!slot.is_writable(i) || slot.frame[i] != run.frame - (begin - i)) return 0;
+  }
+  const std::uint32_t wanted = std::min(kRunAhead, slot_pages() - end);
+  if (any_mapped(run.first + run.pages, wanted)) return 0;
+  const PhysAddr next = PhysAddr{run.frame + run.pages} << kPageShift;
+  return context.physical.ram_run(next, wanted) == wanted ? wanted : 0;
+}
+
+bool Window::map_host(WindowContext& context, const Slot& slot, const MapRun& run) {
+  if (run.writable && ahead_.begins_with(run.first, run.pages, run.frame)) {
+    if (!reservation_.protect(run.first, run.pages, true)) return false;
+    ahead_.take(run.pages);
+    return true;
+  }
+  forget_ahead(run.first, run.pages);
   const int fd = context.physical.memory().fd();
-  if (!reservation_.map(run.first, run.pages, fd, run.file_offset, run.writable)) return false;
+  std::uint32_t more = worth_running_ahead(context, slot, run);
+  if (more == 0) return reservation_.map(run.first, run.pages, fd, run.file_offset, run.writable);
+  if (ahead_.pages != 0) {  // one at a time, so that what is left of them stays few
+    if (!any_mapped(ahead_.first, ahead_.pages) && !reservation_.unmap(ahead_.first, ahead_.pages)) return false;
+    ahead_ = {};
+  }
+  if (!reservation_.map_ahead(run.first, run.pages, more, fd, run.file_offset)) return false;
+  ahead_ = {run.first + run.pages, more, run.frame + run.pages};
+  return true;
+}
+
+bool Window::map(WindowContext& context, const MapRun& run) {
   Slot& slot = *slot_of(run.first);
+  if (!map_host(context, slot, run)) return false;
   const unsigned begin = index_in_slot(run.first);
   const unsigned end = begin + run.pages;
   count_areas(context, slot, begin, end, -1);
@@ -166,6 +202,7 @@ std::uint32_t Window::forget(WindowContext& context, Slot& slot, std::uint32_t s
 bool Window::drop(WindowContext& context, std::uint32_t first, std::uint32_t pages) {
   if (!any_mapped(first, pages)) return true;
   if (!reservation_.unmap(first, pages)) return false;
+  forget_ahead(first, pages);
   std::uint32_t dropped = 0;
   const std::uint32_t end = first + pages;
   for (std::uint32_t at = first; at < end;) {
@@ -199,6 +236,7 @@ void Window::wipe(WindowContext& context) {
       std::fputs("ringshift: the host refuses to unmap a window\n", stderr);
       std::abort();
     }
+    ahead_ = {};
     for_each_slot([&](std::uint32_t first, Slot& slot) {
       forget(context, slot, first, 0, slot_pages());
       erase_slot(first >> slot_shift());

@@ -16,6 +16,7 @@
 
 #include "mmu/reservation.h"
 #include "mmu/reverse_map.h"
+#include "mmu/run_ahead.h"
 #include "mmu/types.h"
 #include "mmu/window.h"
 
@@ -139,6 +140,14 @@ class Window {
  private:
   static constexpr std::uint32_t kWindowPages = 1U << (32 - kPageShift);
 
+  // Maps the run in the host, with what is likely to follow it.
+  bool map_host(WindowContext& context, const Slot& slot, const MapRun& run);
+  // Pages behind the run that are worth mapping without access; 0: none.
+  [[nodiscard]] std::uint32_t worth_running_ahead(const WindowContext& context, const Slot& slot,
+                                                  const MapRun& run) const;
+  void forget_ahead(std::uint32_t first, std::uint32_t pages) {
+    if (ahead_.overlaps(first, pages)) ahead_ = {};
+  }
   void erase_slot(unsigned index);
   // Recounts the host mappings of what changes in [begin, end) and next to it: call with the sign -1 before
   // the change and +1 after it.
@@ -148,6 +157,7 @@ class Window {
   std::uint32_t id_;
   Reservation reservation_;
   std::uint32_t areas_ = 0;
+  RunAhead ahead_;
   std::array<std::unique_ptr<Slot>, kMaxSlots> slots_;
   std::array<std::uint64_t, kMaxSlots / 64> live_{};
   struct RunSlot {

@@ -61,7 +61,10 @@ class History {
   }
 
   void step() {
-    switch (pick(12)) {
+    switch (pick(13)) {
+      case 12:
+        touch_in_order();
+        break;
       case 0:
         load(pick(kSpaces));
         break;
@@ -154,6 +157,21 @@ class History {
       if (global_half || one_in(2)) lab.invlpg(linear + pick(kPageSize));
     }
     if (!global_half) load(space_);
+  }
+  // A process that touches fresh pages, mostly to frames in order.
+  void touch_in_order() {
+    const unsigned first = pick(kPages);
+    const unsigned end = std::min(kPages, first + pick(16));
+    for (unsigned j = first; j < end; ++j) spaces_[space_].set_pte(local(j), Entry{0});
+    load(space_);
+    PhysAddr frame = kFrames + pick(16) * kPageSize;
+    for (unsigned j = first; j < end; ++j, frame += kPageSize) {
+      if (one_in(10)) frame = kFrames + pick(16) * kPageSize;
+      spaces_[space_].set_pte(local(j), static_cast<Entry>(frame) | P | W | U | A | D);
+      static_cast<void>(lab.pool().fill(local(j), Access::write));
+      check_page(local(j));
+      if (one_in(8)) toggle_code();
+    }
   }
   void change_large() {
     const unsigned j = pick(kLargePages);
