@@ -84,9 +84,7 @@ int run_lockstep(MachineConfig config, HostSide& host, bool stats) {
   Mailbox mailbox(a, b);
   machine::LockstepEnd result;
   {
-    const machine::HostClock clock;
-    const machine::IoThread io(
-        clock, [] {}, host.start(mailbox.guest_side()));
+    const machine::IoThread io(host.start(mailbox.guest_side()));
     result = machine::run_lockstep(a, b, [&mailbox] { return mailbox.deliver(); });
   }
   host.finish();

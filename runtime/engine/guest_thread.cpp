@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <utility>
 
+#include "runtime/engine/kick_timer.h"
+
 namespace ringshift::engine {
 namespace {
 
@@ -17,6 +19,9 @@ thread_local SignalHandler* t_handler = nullptr;
 std::array<struct sigaction, kMaxSignals> g_previous{};
 
 void dispatch(int number, siginfo_t* info, void* raw) {
+  if (number == kick_signal() && info->si_code == SI_TIMER) {
+    static_cast<const KickTimer*>(info->si_value.sival_ptr)->expired();
+  }
   if (t_handler != nullptr && t_handler->on_signal(number, *info, *static_cast<ucontext_t*>(raw))) return;
   if (number == kick_signal()) return;
   const struct sigaction& old = g_previous[static_cast<std::size_t>(number)];
@@ -72,8 +77,10 @@ class AlternateStack {
 
 int kick_signal() { return SIGUSR2; }
 
+void catch_signals() { [[maybe_unused]] static const bool kInstalled = install_handlers(); }
+
 GuestThread::GuestThread(SignalHandler& handler) : previous_(t_handler) {
-  [[maybe_unused]] static const bool kInstalled = install_handlers();
+  catch_signals();
   [[maybe_unused]] thread_local const AlternateStack t_stack;
   t_handler = &handler;
 }

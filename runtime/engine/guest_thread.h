@@ -13,6 +13,9 @@ namespace ringshift::engine {
 // The signal that makes a vCPU thread look at CpuState::pending.
 [[nodiscard]] int kick_signal();
 
+// Installs this process's handlers, once; for threads that have no engine (yet) a kick then does nothing.
+void catch_signals();
+
 class SignalHandler {
  public:
   virtual ~SignalHandler() = default;

@@ -3,29 +3,20 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
-#include <algorithm>
-
-#include "devices/clock.h"
+#include <cstdint>
 
 namespace ringshift::machine {
 namespace {
 
-constexpr std::uint64_t kNever = devices::EventQueue::kNever;
-constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 // Until a watch that is not wanted is asked again.
-constexpr std::uint64_t kAskAgainNs = 5'000'000;
+constexpr int kAskAgainMs = 5;
 
 }  // namespace
 
-IoThread::IoThread(const HostClock& clock, std::function<void()> on_deadline, std::vector<Watch> watches)
-    : clock_(clock),
-      on_deadline_(std::move(on_deadline)),
-      watches_(std::move(watches)),
-      deadline_(kNever),
-      wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+IoThread::IoThread(std::vector<Watch> watches)
+    : watches_(std::move(watches)), wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   // Signals are for the thread that started us.
   sigset_t all;
   sigset_t before;
@@ -42,36 +33,21 @@ IoThread::~IoThread() {
   close(wake_fd_);
 }
 
-void IoThread::set_deadline(std::uint64_t ns) {
-  if (deadline_.load(std::memory_order_relaxed) == ns) return;
-  // A later deadline needs no wake-up: the thread looks again when the earlier one has passed.
-  if (ns < deadline_.exchange(ns)) wake();
-}
-
 void IoThread::wake() const {
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto written = write(wake_fd_, &one, sizeof one);  // full: it is awake already
 }
 
 void IoThread::loop() {
-  prctl(PR_SET_TIMERSLACK, 1);  // the guest's timers should not come 50 us late
   while (!stop_.load()) {
-    std::uint64_t deadline = deadline_.load();
     std::vector<pollfd> fds{{wake_fd_, POLLIN, 0}};
-    std::uint64_t wait_ns = kNever;
+    int wait_ms = -1;
     for (const Watch& watch : watches_) {
       const bool wanted = !watch.wanted || watch.wanted();
-      if (!wanted) wait_ns = kAskAgainNs;
+      if (!wanted) wait_ms = kAskAgainMs;
       fds.push_back({wanted ? watch.fd : -1, POLLIN, 0});
     }
-    if (deadline != kNever) {
-      const std::uint64_t now = clock_.now_ns();
-      wait_ns = std::min(wait_ns, deadline > now ? deadline - now : 0);
-    }
-    timespec timeout{};
-    timeout.tv_sec = static_cast<time_t>(wait_ns / kNsPerSecond);
-    timeout.tv_nsec = static_cast<long>(wait_ns % kNsPerSecond);
-    ppoll(fds.data(), fds.size(), wait_ns == kNever ? nullptr : &timeout, nullptr);
+    poll(fds.data(), fds.size(), wait_ms);
 
     if (fds[0].revents != 0) {
       std::uint64_t count = 0;
@@ -80,9 +56,6 @@ void IoThread::loop() {
     for (std::size_t i = watches_.size(); i-- > 0;) {
       if (fds[i + 1].revents == 0) continue;
       if (!watches_[i].on_readable()) watches_.erase(watches_.begin() + static_cast<std::ptrdiff_t>(i));
-    }
-    if (deadline != kNever && clock_.now_ns() >= deadline && deadline_.compare_exchange_strong(deadline, kNever)) {
-      on_deadline_();
     }
   }
 }

@@ -1,13 +1,10 @@
-// The host thread that waits so that the virtual CPU's thread need not: for a deadline and for files.
+// The host thread that waits for input so that the virtual CPU's thread need not.
 #pragma once
 
 #include <atomic>
-#include <cstdint>
 #include <functional>
 #include <thread>
 #include <vector>
-
-#include "runtime/machine/clocks.h"
 
 namespace ringshift::machine {
 
@@ -21,23 +18,16 @@ class IoThread {
     std::function<bool()> wanted{};
   };
 
-  // `on_deadline` is called once for each deadline that passes, in time of `clock`.
-  IoThread(const HostClock& clock, std::function<void()> on_deadline, std::vector<Watch> watches);
+  explicit IoThread(std::vector<Watch> watches);
   ~IoThread();
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
-
-  // Replaces the deadline. Cheap if nothing changes.
-  void set_deadline(std::uint64_t ns);
 
  private:
   void loop();
   void wake() const;
 
-  const HostClock& clock_;
-  std::function<void()> on_deadline_;
   std::vector<Watch> watches_;
-  std::atomic<std::uint64_t> deadline_;
   std::atomic<bool> stop_{false};
   int wake_fd_;
   std::thread thread_;

@@ -48,7 +48,7 @@ std::optional<std::string> Machine::build() {
   const std::lock_guard lock(mutex_);
   board_ = std::move(std::get<std::unique_ptr<Board>>(built));
   board_->events().on_earlier([this] {
-    if (slice_io_ != nullptr) slice_io_->set_deadline(next_deadline());
+    if (slice_timer_ != nullptr) end_slice_at(next_deadline());
   });
   return std::nullopt;
 }
@@ -85,14 +85,15 @@ void Machine::request_stop() {
 // ---- the loop ---------------------------------------------------------------------------------
 
 RunEnd Machine::run(std::vector<IoThread::Watch> watches) {
-  IoThread io(
-      host_clock_, [this] { post([] {}); }, std::move(watches));
-  RunEnd end = run_to_end(io);
+  engine::KickTimer timer;
+  if (!timer.valid()) return {Reason::host_error, 0, "the host has no timer left"};
+  const IoThread io(std::move(watches));
+  RunEnd end = run_to_end(timer);
   if (board_) board_->show_screen();
   return end;
 }
 
-RunEnd Machine::run_to_end(IoThread& io) {
+RunEnd Machine::run_to_end(engine::KickTimer& timer) {
   while (true) {
     if (auto end = service()) return *end;
     const std::uint64_t deadline = next_deadline();
@@ -103,13 +104,21 @@ RunEnd Machine::run_to_end(IoThread& io) {
       wait_for_event(deadline);
       continue;
     }
-    io.set_deadline(deadline);
-    slice_io_ = &io;
+    slice_timer_ = &timer;
+    end_slice_at(deadline);
     const auto outcome = run_slice(kHostSlice);
-    slice_io_ = nullptr;
+    slice_timer_ = nullptr;
+    timer.detach();
     if (outcome.reason != engine::StopReason::shutdown) continue;
     if (auto end = on_triple_fault()) return *end;
   }
+}
+
+void Machine::end_slice_at(std::uint64_t deadline_ns) {
+  volatile std::uint8_t& pending = board_->cpu().state.pending;
+  if (deadline_ns == kNever) return slice_timer_->set(engine::KickTimer::kNever, pending);
+  const std::uint64_t now = host_clock_.now_ns();
+  slice_timer_->set(deadline_ns > now ? deadline_ns - now : 0, pending);
 }
 
 std::uint64_t Machine::next_deadline() const {

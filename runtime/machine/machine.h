@@ -17,6 +17,7 @@
 
 #include "devices/text_screen.h"
 #include "runtime/engine/engine.h"
+#include "runtime/engine/kick_timer.h"
 #include "runtime/machine/boot/boot_plan.h"
 #include "runtime/machine/clocks.h"
 #include "runtime/machine/disk_image.h"
@@ -141,13 +142,14 @@ class Machine {
 
  private:
   explicit Machine(MachineConfig config);
-  RunEnd run_to_end(IoThread& io);
+  RunEnd run_to_end(engine::KickTimer& timer);
   void remove_board();
   std::optional<std::string> build();  // a fresh board with the images loaded; else an error
   std::optional<RunEnd> reset();
   // Of host time: the next timer or the end of the run.
   [[nodiscard]] std::uint64_t next_deadline() const;
   void wait_for_event(std::uint64_t deadline_ns);
+  void end_slice_at(std::uint64_t deadline_ns);
   void post(const std::function<void()>& change);
   void log(std::string_view line) const;
 
@@ -156,7 +158,7 @@ class Machine {
   VirtualClock virtual_clock_;
   std::unique_ptr<Board> board_;
   // While the guest runs in run(): who must hear of a timer that the guest arms for an earlier time.
-  IoThread* slice_io_ = nullptr;
+  engine::KickTimer* slice_timer_ = nullptr;
   std::uint64_t resets_ = 0;
   std::uint64_t triple_faults_in_a_row_ = 0;
   std::uint64_t last_triple_fault_ns_ = 0;
