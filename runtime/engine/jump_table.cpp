@@ -12,6 +12,8 @@ constexpr std::uint64_t kEntries = 1ULL << 32;
 constexpr std::uint64_t kBytes = kEntries * sizeof(std::uint32_t);
 constexpr std::uint32_t kEntriesPerPage = mmu::kPageSize;  // guest bytes of a page
 constexpr std::uint32_t kLongestInstruction = 15;
+// Guest pages, each up to 16 KiB of table, after which an empty table gives its memory back.
+constexpr std::uint32_t kMostTouched = 512;
 }  // namespace
 
 std::unique_ptr<JumpTable> JumpTable::create() {
@@ -30,14 +32,27 @@ void JumpTable::set(std::uint32_t eip, std::uint32_t offset) {
   const std::uint32_t page = eip >> mmu::kPageShift;
   if (!used(eip)) {
     bitmap_[page / 64] |= 1ULL << (page % 64);
-    pages_.push_back(page);
+    ++touched_;
+  }
+  if (entries_[eip] == 0) {
+    Offsets& offsets = set_[page];
+    if (offsets.size() == kEntriesPerPage) compact(page, offsets);  // erased and set again and again
+    offsets.push_back(static_cast<std::uint16_t>(eip & mmu::kPageMask));
   }
   entries_[eip] = offset;
 }
 
-void JumpTable::release(std::uint32_t page) {
+void JumpTable::compact(std::uint32_t page, Offsets& offsets) const {
+  const std::uint32_t* entries = entries_ + std::uint64_t{page} * kEntriesPerPage;
+  std::erase_if(offsets, [entries](std::uint16_t offset) { return entries[offset] == 0; });
+  std::sort(offsets.begin(), offsets.end());
+  offsets.erase(std::unique(offsets.begin(), offsets.end()), offsets.end());
+}
+
+void JumpTable::forget(std::uint32_t page, const Offsets& offsets) {
   bitmap_[page / 64] &= ~(1ULL << (page % 64));
-  madvise(entries_ + std::uint64_t{page} * kEntriesPerPage, kEntriesPerPage * sizeof(std::uint32_t), MADV_DONTNEED);
+  std::uint32_t* entries = entries_ + std::uint64_t{page} * kEntriesPerPage;
+  for (const std::uint16_t offset : offsets) entries[offset] = 0;
 }
 
 void JumpTable::drop(mmu::Linear first, std::uint32_t pages) {
@@ -46,22 +61,31 @@ void JumpTable::drop(mmu::Linear first, std::uint32_t pages) {
     std::uint32_t* end = entries_ + std::uint64_t{from} * kEntriesPerPage;
     std::memset(end - kLongestInstruction, 0, kLongestInstruction * sizeof(std::uint32_t));
   }
-  const auto inside = [from, pages](std::uint32_t page) { return page - from < pages; };
-  if (pages == 1) {  // the common case, and the list is long
-    if (used(first)) {
-      std::memset(entries_ + std::uint64_t{from} * kEntriesPerPage, 0, kEntriesPerPage * sizeof(std::uint32_t));
+  if (pages < set_.size()) {
+    for (std::uint32_t page = from; page - from < pages; ++page) {
+      if (!used(page << mmu::kPageShift)) continue;
+      const auto found = set_.find(page);
+      forget(page, found->second);
+      set_.erase(found);
     }
     return;
   }
-  for (const std::uint32_t page : pages_) {
-    if (inside(page)) release(page);
-  }
-  std::erase_if(pages_, inside);
+  std::erase_if(set_, [this, from, pages](const auto& entry) {
+    if (entry.first - from >= pages) return false;
+    forget(entry.first, entry.second);
+    return true;
+  });
 }
 
 void JumpTable::clear() {
-  for (const std::uint32_t page : pages_) release(page);
-  pages_.clear();
+  for (const auto& [page, offsets] : set_) forget(page, offsets);
+  set_.clear();
+  if (touched_ > kMostTouched) release_memory();
+}
+
+void JumpTable::release_memory() {
+  madvise(entries_, kBytes, MADV_DONTNEED);
+  touched_ = 0;
 }
 
 JumpTable& JumpTables::get(std::uint32_t window, std::uint32_t mode) {

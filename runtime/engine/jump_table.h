@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "mmu/types.h"
@@ -31,7 +32,6 @@ class JumpTable {
   // begins on the page before and may continue on `first`.
   void drop(mmu::Linear first, std::uint32_t pages);
   void clear();
-  [[nodiscard]] std::uint64_t resident_pages() const { return pages_.size(); }
 
  private:
   JumpTable() = default;
@@ -39,11 +39,17 @@ class JumpTable {
     const std::uint32_t page = eip >> mmu::kPageShift;
     return (bitmap_[page / 64] >> (page % 64) & 1U) != 0;
   }
-  void release(std::uint32_t page);
+  using Offsets = std::vector<std::uint16_t>;
+  void compact(std::uint32_t page, Offsets& offsets) const;
+  void forget(std::uint32_t page, const Offsets& offsets);
+  void release_memory();
 
   std::uint32_t* entries_ = nullptr;
   std::vector<std::uint64_t> bitmap_ = std::vector<std::uint64_t>((1U << 20) / 64);  // a bit a guest page with entries
-  std::vector<std::uint32_t> pages_;                                                 // the same pages as a list
+  // By guest page: where entries have been set. They are zeroed one by one, so that the host's pages stay: most
+  // come to be used again, by the next process with the same program.
+  std::unordered_map<std::uint32_t, Offsets> set_;
+  std::uint32_t touched_ = 0;  // guest pages that came into `set_` since the memory was released
 };
 
 // The tables of all windows and modes.
