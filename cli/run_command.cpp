@@ -23,6 +23,7 @@ MachineConfig machine_config(const RunOptions& options) {
   config.memory_bytes = options.memory_bytes;
   config.reboot = !options.no_reboot;
   config.translate.verify = options.verify;
+  config.translate.perf_map = options.perf_map;
   config.translate.count_retired = options.stats;
   if (options.engine == EngineChoice::interpret) config.engine = machine::EngineKind::interpret;
   config.cpu = options.cpu;

@@ -222,6 +222,7 @@ void add_run_options(CLI::App& app, RunText& text) {
   app.add_flag("--no-reboot", text.no_reboot, "End the run when the guest resets, instead of booting again");
   app.add_flag("--stats", text.stats, "Print statistics at the end");
   app.add_flag("--verify", text.verify, "Check all translated code before it runs");
+  app.add_flag("--perf-map", text.perf_map, "Name translated code for perf(1), in /tmp/perf-PID.map");
   app.add_option("--debug-exit", text.debug_exit_ports,
                  "A port that ends the run with exit status (value << 1) | 1 [iobase=0x501,iosize=4]")
       ->type_name("PORTS")
@@ -273,6 +274,7 @@ std::variant<RunOptions, std::string> check_run_options(const RunText& text) {
   options.stats = text.stats;
   options.no_reboot = text.no_reboot;
   options.verify = text.verify;
+  options.perf_map = text.perf_map;
   return options;
 }
 

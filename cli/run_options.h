@@ -44,7 +44,7 @@ struct RunText {
   std::optional<std::string> timeout{};
   bool debug_exit = false;
   std::string debug_exit_ports{};  // "iobase=0x501,iosize=4", or nothing
-  bool stats = false, no_reboot = false, verify = false;
+  bool stats = false, no_reboot = false, verify = false, perf_map = false;
   std::vector<std::string> disks{};
   std::optional<std::string> cdrom{}, floppy{}, boot{}, firmware{};
   bool firmware_log = false;
@@ -82,7 +82,7 @@ struct RunOptions {
   CpuModel cpu = CpuModel::core2;
   std::optional<std::uint64_t> timeout_ns;
   std::optional<machine::DebugExitPort> debug_exit;
-  bool stats = false, no_reboot = false, verify = false;
+  bool stats = false, no_reboot = false, verify = false, perf_map = false;
 };
 
 void add_run_options(CLI::App& app, RunText& text);

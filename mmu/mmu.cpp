@@ -73,15 +73,19 @@ void Mmu::unprotect_code(PhysAddr page) {
   if (windows_) windows_->unprotect_code(page & ~PhysAddr{kPageMask});
 }
 
+void Mmu::note_page_fault(Linear linear, bool user) {
+  ++stats_.page_faults;
+  // It invalidates what is cached for its address (SDM vol. 3, 4.10.4.1).
+  tlb_.drop(linear);
+  if (windows_) windows_->page_faulted(linear, user);
+}
+
 const TlbEntry* Mmu::translate_slow(Linear linear, Access access, bool user, std::uint32_t& error) {
   ++stats_.tlb_misses;
   const Walk found = walk(physical_, paging_, linear, access, user);
   if (!found.ok) {
-    ++stats_.page_faults;
     error = found.error;
-    // A page fault invalidates what is cached for its address (SDM vol. 3, 4.10.4.1).
-    tlb_.drop(linear);
-    if (windows_) windows_->page_faulted(linear, user);
+    note_page_fault(linear, user);
     return nullptr;
   }
   const PhysPage target = physical_.page(found.address);

@@ -110,6 +110,10 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   cache_->write32(offset - kHeaderBytes, id);
   cache_->write(offset, fragment.code);
   cache_->commit(offset, record.host_size);
+  if (perf_map_) {
+    const auto name = fmt::format("guest_{:08x}_mode{}", eip, mode_);
+    perf_map_->add(request.host_address, record.host_size, name);
+  }
   protect(physical);
   if (record.second_page != 0) protect(record.second_page);
 

@@ -20,6 +20,9 @@ constexpr greg_t kTrapFlag = 0x100;
 constexpr greg_t kWriteFault = 2;  // page-fault error code
 constexpr greg_t kPageFaultTrap = 14;
 
+// From here on an access may reach beyond 4 GiB, which comes before its page fault: the interpreter tells.
+constexpr mmu::Linear kMayWrap = 0xFFFFF000;
+
 std::uint32_t swap_low_bytes(std::uint32_t value) {
   return (value & 0xFFFF0000U) | (value & 0xFFU) << 8 | (value >> 8 & 0xFFU);
 }
@@ -113,11 +116,15 @@ bool TranslateEngine::on_memory_fault(const siginfo_t& info, ucontext_t& context
     const auto access = (regs[REG_ERR] & kWriteFault) != 0 ? mmu::Access::write : mmu::Access::read;
     // A page that was filled and faults again at the same place cannot be had this way.
     const bool again = regs[REG_RIP] == last_fault_rip_ && address == last_fault_address_;
-    if (!again && windows_.fill(linear, access).kind == mmu::Fill::mapped) {
+    const mmu::FillResult fill = again ? mmu::FillResult{mmu::Fill::emulate} : windows_.fill(linear, access);
+    if (fill.kind == mmu::Fill::mapped) {
       last_fault_rip_ = regs[REG_RIP];
       last_fault_address_ = address;
       ++stats_.fault_fills;
       return true;
+    }
+    if (fill.kind == mmu::Fill::page_fault && linear < kMayWrap) {
+      page_fault_ = GuestFault{vector::kPf, true, false, fill.error, linear};
     }
   }
   last_fault_rip_ = 0;

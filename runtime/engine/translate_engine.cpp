@@ -66,6 +66,11 @@ bool TranslateEngine::initialise(std::string& error) {
   ring_ = ReturnRing::create(error);
   if (!ring_) return false;
   if (!emit_stubs(*cache_, &brief_callout, stubs_, error)) return false;
+  if (options_.perf_map) {
+    perf_map_ = PerfMap::create(error);
+    if (!perf_map_) return false;
+    perf_map_->add(cache_->base(), stubs_.end, "ringshift stubs");
+  }
   cpu_.state.host.engine = this;
   fragments_ = std::make_unique<FragmentTable>(*cache_);
   cpu_.mmu.code().add_listener(*this);
@@ -186,6 +191,7 @@ TranslateEngine::Step TranslateEngine::enter(FragmentId id) {
   host.return_ring = empty_ring();
   host.exit_reason = static_cast<std::uint32_t>(abi::Exit::none);
   state.native_flags &= eflags::kNative;
+  page_fault_.reset();
   ++stats_.entries;
   const std::uint64_t before = host.retired;
   stubs_.enter(&state, cache_->base() + (*fragments_)[id].host_offset);
@@ -199,6 +205,8 @@ TranslateEngine::Step TranslateEngine::enter(FragmentId id) {
     case abi::Exit::interpret:
       return options_.deterministic && host.retired != before ? Step::ran : interpret(1);
     case abi::Exit::memory_fault:
+      if (options_.deterministic && host.retired != before) return Step::ran;
+      return page_fault_ ? raise_page_fault() : interpret(1);
     case abi::Exit::fp_fault:
       return options_.deterministic && host.retired != before ? Step::ran : interpret(1);
     case abi::Exit::none:
@@ -218,6 +226,14 @@ TranslateEngine::Step TranslateEngine::interpret(std::uint64_t instructions) {
   interpreted_retired_ += result.retired;
   stats_.interpreted += result.retired;
   return result.stop == Stop::shutdown ? Step::shutdown : Step::ran;
+}
+
+TranslateEngine::Step TranslateEngine::raise_page_fault() {
+  const GuestFault fault = *page_fault_;
+  page_fault_.reset();
+  has_last_site_ = false;
+  cpu_.mmu.note_page_fault(fault.cr2, cpu_.state.cpl() == 3);
+  return deliver_fault(cpu_, fault) ? Step::ran : Step::shutdown;
 }
 
 Stats TranslateEngine::stats() const {

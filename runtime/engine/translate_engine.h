@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "runtime/engine/fragments.h"
 #include "runtime/engine/guest_thread.h"
 #include "runtime/engine/jump_table.h"
+#include "runtime/engine/perf_map.h"
 #include "runtime/engine/return_ring.h"
 #include "runtime/engine/stubs.h"
 #include "runtime/semantics/interpreter.h"
@@ -85,6 +87,7 @@ class TranslateEngine final : public Engine,
   Step enter(FragmentId id);
   void link(std::uint32_t site, FragmentId to);
   Step interpret(std::uint64_t instructions);
+  Step raise_page_fault();
   void select_mode();
   [[nodiscard]] std::uint64_t empty_ring() {
     suspended_ring_ = 0;
@@ -130,6 +133,7 @@ class TranslateEngine final : public Engine,
   JumpTables tables_;
   translator::Translator translator_;
   std::unique_ptr<verify::Verifier> verifier_;
+  std::unique_ptr<PerfMap> perf_map_;  // if asked for
 
   // Interned mode keys; index 0 is unused, so that a zero is never a mode.
   std::vector<translator::ModeKey> modes_{translator::ModeKey{}};
@@ -147,6 +151,8 @@ class TranslateEngine final : public Engine,
   bool has_last_site_ = false;
   std::uint64_t interpreted_retired_ = 0;
   std::unordered_map<mmu::PhysAddr, std::uint32_t> writes_;  // trapped writes a code page
+  // The guest's page fault by which translated code has just been left: it need not be found out again.
+  std::optional<GuestFault> page_fault_;
   std::int64_t last_fault_rip_ = 0;
   std::uint64_t last_fault_address_ = 0;
   pthread_t thread_{};

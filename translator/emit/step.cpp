@@ -28,6 +28,7 @@ void emit_expanded(Context& c, const isa::Insn& insn) {
     case Op::sti:
     case Op::rdtsc:
     case Op::mov_from_seg:
+    case Op::mov_from_cr:
       return emit_system(c, insn);
     case Op::movs:
     case Op::cmps:

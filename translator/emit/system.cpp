@@ -129,6 +129,12 @@ void emit_mov_from_segment(Context& c, const Insn& insn) {
   }
 }
 
+void emit_mov_from_control(Context& c, const Insn& insn) {
+  constexpr std::array<std::size_t, 5> kFields{offsetof(CpuState, cr0), 0, offsetof(CpuState, cr2),
+                                               offsetof(CpuState, cr3), offsetof(CpuState, cr4)};
+  c.a.mov(x86::gpd(host_register(insn.rm)), state(kFields[insn.reg], 4));
+}
+
 }  // namespace
 
 void emit_system(Context& c, const Insn& insn) {
@@ -144,6 +150,8 @@ void emit_system(Context& c, const Insn& insn) {
       return emit_sti(c, insn);
     case Op::rdtsc:
       return emit_rdtsc(c);
+    case Op::mov_from_cr:
+      return emit_mov_from_control(c, insn);
     default:
       return emit_mov_from_segment(c, insn);
   }

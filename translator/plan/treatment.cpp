@@ -77,6 +77,11 @@ CpuModel first_model(const Insn& insn) {
   }
 }
 
+// The oldest model has no CR4.
+bool control_register(std::uint8_t number, const Options& options) {
+  return number == 0 || number == 2 || number == 3 || (number == 4 && options.model != CpuModel::i486);
+}
+
 bool needs_rex(const Insn& insn) { return insn.reg == kEsp || (!insn.memory && insn.rm == kEsp); }
 
 }  // namespace
@@ -234,6 +239,8 @@ Treatment treatment(const Insn& insn, const ModeKey& mode, const Options& option
     case Op::cli:
     case Op::sti:
       return when(mode.iopl_ok, Treatment::expand);
+    case Op::mov_from_cr:
+      return when(mode.cpl == 0 && control_register(insn.reg, options), Treatment::expand);
     case Op::rdtsc:
       return when(!mode.time_stamp_trap && !options.deterministic_time, Treatment::expand);
     case Op::movs:
