@@ -16,6 +16,7 @@
 #include "devices/reset_control.h"
 #include "devices/rtc.h"
 #include "devices/uart.h"
+#include "tests/fuzz/pc_rigs.h"
 
 namespace ringshift::fuzz {
 
@@ -368,8 +369,10 @@ std::unique_ptr<Rig> make_rig(unsigned number) {
       return std::make_unique<DmaRig>();
     case 7:
       return std::make_unique<AcpiRig>();
-    default:
+    case 8:
       return std::make_unique<AllRig>();
+    default:
+      return make_pc_rig(number - 9);
   }
 }
 
