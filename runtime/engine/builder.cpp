@@ -59,6 +59,7 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   request.bytes = {bytes, in_page};
   if (in_page < kLongestInstruction &&
       decode::decode(request.bytes, decode::CodeSize::bits32).failure == decode::Failure::truncated) {
+    if (eip + in_page == 0) return kNoFragment;  // #GP: no instruction goes on at 0
     const mmu::FillResult fill = windows_.fill(eip + in_page, mmu::Access::fetch);
     if (fill.kind != mmu::Fill::mapped) return kNoFragment;
     const mmu::PhysPage second = cpu_.mmu.physical().page(fill.address);

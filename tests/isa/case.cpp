@@ -57,4 +57,8 @@ void CodeImage::place(const Case& c) {
   std::copy_n(c.bytes.begin(), std::min(c.bytes.size(), bytes_.size() - at), bytes_.begin() + static_cast<long>(at));
 }
 
+void CodeImage::place_program(const Case& c) {
+  for (std::size_t i = 0; i < c.bytes.size(); ++i) bytes_[(c.offset + i) % bytes_.size()] = c.bytes[i];
+}
+
 }  // namespace ringshift::test

@@ -82,6 +82,8 @@ class CodeImage {
   CodeImage() { clear(); }
   void clear() { bytes_.fill(0xCC); }
   void place(const Case& c);
+  // The same of a program, which goes on at the beginning of the area where it reaches the end.
+  void place_program(const Case& c);
   [[nodiscard]] const std::array<std::uint8_t, kCodeBytes>& bytes() const { return bytes_; }
 
  private:

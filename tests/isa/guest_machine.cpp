@@ -60,16 +60,22 @@ T GuestMachine::peek(std::uint32_t physical) const {
   return value;
 }
 
-void GuestMachine::map(std::uint32_t linear, std::uint32_t physical, unsigned rights) {
+std::uint32_t GuestMachine::entry_of(std::uint32_t linear) {
   const std::uint32_t pde = kDirectories + (linear >> 30) * kPage + (linear >> 21 & 0x1FF) * 8;
   if (peek<std::uint64_t>(pde) == 0) {
     poke<std::uint64_t>(pde, next_table_ | 7U);
     next_table_ += kPage;
   }
   const auto table = static_cast<std::uint32_t>(peek<std::uint64_t>(pde) & ~std::uint64_t{0xFFF});
-  const std::uint64_t no_execute = (rights & kNoExecute) != 0 ? std::uint64_t{1} << 63 : 0;
-  poke<std::uint64_t>(table + (linear >> 12 & 0x1FF) * 8, physical | no_execute | (rights & 6U) | 1U);
+  return table + (linear >> 12 & 0x1FF) * 8;
 }
+
+void GuestMachine::map(std::uint32_t linear, std::uint32_t physical, unsigned rights) {
+  const std::uint64_t no_execute = (rights & kNoExecute) != 0 ? std::uint64_t{1} << 63 : 0;
+  poke<std::uint64_t>(entry_of(linear), physical | no_execute | (rights & 6U) | 1U);
+}
+
+void GuestMachine::unmap(std::uint32_t linear) { poke<std::uint64_t>(entry_of(linear), 0); }
 
 void GuestMachine::add_data(std::uint32_t linear, std::uint32_t physical, const std::uint8_t* content) {
   map(linear, physical, kUser | kWrite | kNoExecute);
@@ -231,6 +237,13 @@ void GuestMachine::begin_system(const Case& c) {
   if (c.uses_fx) s.fx = c.fx;
   for (unsigned i = 0; i < kSegCount; ++i) s.set_segment(static_cast<Seg>(i), cached(c.before.sel[i]));
   s.set_eflags(c.before.eflags);
+  // These pages are there for those alone that begin near the end of the address space.
+  unmap(0U - kPage);
+  unmap(0);
+  if (c.before.eip >= 0U - kPage) {
+    map(0U - kPage, kCodePhysical + kCodeBytes - kPage, kUser | kWrite);
+    map(0, kCodePhysical, kUser | kWrite);
+  }
   update_paging(*cpu_);
   load_cr3(*cpu_, s.cr3, s.pdpte);  // the tables may have changed since
 }

@@ -51,6 +51,7 @@ class GuestMachine {
   engine::RunOutcome step(std::uint64_t instructions) { return engine_->run(instructions); }
   void finish_system(engine::StopReason reason, SystemOutcome& out);
   [[nodiscard]] const CpuState& state() const { return state_; }
+  void kick() { engine_->kick(); }
   // eip where the handler of `vector` has halted.
   [[nodiscard]] static std::uint32_t after_handler(unsigned vector);
   // After a run that may have changed the code.
@@ -64,6 +65,8 @@ class GuestMachine {
     kUser = 4,
     kNoExecute = 8
   };
+  std::uint32_t entry_of(std::uint32_t linear);  // physical address of the page table entry
+  void unmap(std::uint32_t linear);
   void map(std::uint32_t linear, std::uint32_t physical, unsigned rights);
   void add_data(std::uint32_t linear, std::uint32_t physical, const std::uint8_t* content);
   void build_tables();

@@ -94,7 +94,8 @@ inline constexpr std::array<SystemSegment, 3> kSystemSegments{{
     {kKernelStack16, {kData, 0x3FFF, false, false, true, false, false}},
     {kKernelCodeBased, {kCode, 0xFFFFF, true, true, true, false, true}},
 }};
-// INT of this vector comes back, with ecx one higher; the handlers of all others halt.
+// The guest of programs has the last page of the code area at the end of the address space, too, and the first one at
+// 0. INT of this vector comes back, with ecx one higher; the handlers of all others halt.
 inline constexpr unsigned kReturningVector = 0x81;
 
 constexpr std::uint16_t local_selector(unsigned index) { return static_cast<std::uint16_t>(index << 3 | 7); }

@@ -34,7 +34,7 @@ std::optional<Case> assemble(const Program& program) {
   const auto at = addresses(program);
   Case c = program.state;
   c.slot = 0;
-  c.offset = program.address - kCode;
+  c.offset = (program.address - kCode) % kCodeBytes;
   c.before.eip = program.address;
   c.bytes.clear();
   for (std::size_t i = 0; i < program.code.size(); ++i) {
@@ -76,11 +76,16 @@ std::string listing(const Program& program) {
   std::string text;
   std::size_t at = 0;
   for (const Instruction& i : program.code) {
-    const auto bytes = std::span(c->bytes).subspan(at, i.bytes.size());
     const auto size = i.code16 ? decode::CodeSize::bits16 : decode::CodeSize::bits32;
-    const auto eip = program.address + static_cast<std::uint32_t>(at);
-    text += fmt::format("{:08x}: {:<30} {}\n", eip, fmt::format("{:02x}", fmt::join(bytes, " ")),
-                        decode::disassemble(bytes, size, eip));
+    for (std::size_t done = 0; done < i.bytes.size();) {
+      auto bytes = std::span(c->bytes).subspan(at + done, i.bytes.size() - done);
+      const auto decoded = decode::decode(bytes, size);
+      if (decoded.failure == decode::Failure::none) bytes = bytes.first(decoded.insn.length);
+      const auto eip = program.address + static_cast<std::uint32_t>(at + done);
+      text += fmt::format("{:08x}: {:<30} {}\n", eip, fmt::format("{:02x}", fmt::join(bytes, " ")),
+                          decode::disassemble(bytes, size, eip));
+      done += bytes.size();
+    }
     at += i.bytes.size();
   }
   return text + describe_state(*c);

@@ -25,6 +25,7 @@ struct Label {
   std::int32_t offset = 0;  // into that instruction
 };
 
+// Or a few that belong together.
 struct Instruction {
   std::vector<std::uint8_t> bytes;
   std::optional<Label> label{};

@@ -79,6 +79,8 @@ bool moves_frame(const Insn& insn) {
   return insn.width != 1 && insn.has_modrm && (frame(insn.reg) || (!insn.memory && frame(insn.rm)));
 }
 
+bool is_far(const Instruction& i) { return i.bytes.front() == 0xEA; }
+
 void append32(std::vector<std::uint8_t>& bytes, std::uint32_t value) {
   for (unsigned i = 0; i < 4; ++i) bytes.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
 }
@@ -234,7 +236,8 @@ void ProgramWriter::resolve() {
     } else if (target >= kLater) {
       target = std::min(target - kLater, end_);
     }
-    target = std::min(target, p_.code.size());
+    // Not from 32-bit code into the middle of 16-bit code, which is garbage there.
+    while (target < p_.code.size() && p_.code[target].code16 && !i.code16 && !is_far(i)) ++target;
   }
   std::size_t bytes = 0;
   for (const Instruction& i : p_.code) bytes += i.bytes.size();
@@ -244,6 +247,8 @@ void ProgramWriter::resolve() {
   p_.address = page + below(kPage);
   if (chance(3)) p_.address = page + kPage - 1 - below(std::min(length, kPage - 1));
   if (chance(8)) p_.address = kCode + kCodeBytes - length;
+  // The guest alone has the end of the address space, and its beginning.
+  if (system_ && chance(8)) p_.address = 0U - below(std::min(length, kPage - 1) + 1);
   // Those that lie within a page may be shortened: far labels are 16-bit in 16-bit code.
   for (Instruction& i : p_.code) {
     if (i.label && i.label->bytes == 2) i.label->base = kCode;

@@ -168,28 +168,30 @@ void ProgramWriter::far_unit() {
 
 void ProgramWriter::control_unit() {
   const std::uint8_t r = any_register();
-  const auto rm = [r](unsigned reg) { return static_cast<std::uint8_t>(0xC0 | reg << 3 | r); };
+  // mov r, crN; xor r, bit; mov crN, r: as one, so that nothing jumps to its end with a register full of garbage.
+  const auto flip = [this, r](unsigned number, std::uint32_t bit) {
+    const auto rm = static_cast<std::uint8_t>(0xC0 | number << 3 | r);
+    Bytes bytes{0x0F, 0x20, rm, 0x81, static_cast<std::uint8_t>(0xF0 | r)};
+    for (unsigned i = 0; i < 4; ++i) bytes.push_back(static_cast<std::uint8_t>(bit >> (8 * i)));
+    bytes.insert(bytes.end(), {0x0F, 0x22, rm});
+    put(std::move(bytes));
+  };
   switch (below(6)) {
     case 0:  // CR0: TS, MP, AM or WP the other way round
     case 1: {
       constexpr std::array<std::uint32_t, 4> kBits{cr0::kTs, cr0::kMp, cr0::kAm, cr0::kWp};
-      put({0x0F, 0x20, rm(0)});
-      put32({0x81, static_cast<std::uint8_t>(0xF0 | r)}, kBits[below(4)]);
-      put({0x0F, 0x22, rm(0)});
+      flip(0, kBits[below(4)]);
       break;
     }
     case 2:
       put({0x0F, 0x06});  // clts
       break;
     case 3:  // CR3 as it is
-      put({0x0F, 0x20, rm(3)});
-      put({0x0F, 0x22, rm(3)});
+      flip(3, 0);
       break;
     case 4: {  // CR4: PGE, TSD, DE or OSFXSR the other way round
       constexpr std::array<std::uint32_t, 4> kBits{cr4::kPge, cr4::kTsd, cr4::kDe, cr4::kOsfxsr};
-      put({0x0F, 0x20, rm(4)});
-      put32({0x81, static_cast<std::uint8_t>(0xF0 | r)}, kBits[below(4)]);
-      put({0x0F, 0x22, rm(4)});
+      flip(4, kBits[below(4)]);
       break;
     }
     default:

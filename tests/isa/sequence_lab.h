@@ -8,10 +8,13 @@
 // others may be privileged, and their reference is the interpreter: at the end, and after every step of the translator.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/isa/guest_machine.h"
@@ -24,6 +27,25 @@ struct SequenceOptions {
   std::uint64_t seed = 1;
   bool verify = true;    // the host code of every fragment
   std::size_t keep = 5;  // failures that are shrunk and told in full
+};
+
+// Ends a run of linked fragments, which count no instructions, when it takes far too long.
+class Watchdog {
+ public:
+  Watchdog();
+  ~Watchdog();
+  Watchdog(const Watchdog&) = delete;
+  Watchdog& operator=(const Watchdog&) = delete;
+  void arm(GuestMachine& machine);
+  void disarm();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  GuestMachine* machine_ = nullptr;
+  std::uint64_t armed_ = 0;
+  bool stop_ = false;
+  std::thread thread_;
 };
 
 // The interpreter and the translator twice: linked, and one fragment at a time.
@@ -44,6 +66,7 @@ class EngineTrio {
   [[nodiscard]] std::string run_lockstep(const Case& c);
 
   GuestMachine interpreter_, linked_, stepped_;
+  Watchdog watchdog_;
 };
 
 class SequenceLab {

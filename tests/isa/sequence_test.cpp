@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "runtime/semantics/fault.h"
 #include "tests/isa/sequence_lab.h"
 #include "tests/isa/shrink.h"
 
@@ -30,13 +31,13 @@ TEST(Shrinking, LeavesTheGuiltyInstructionAlone) {
     const auto c = assemble(program);
     if (!c) return false;
     CodeImage code;
-    code.place(*c);
+    code.place_program(*c);
     engines.load(code);
     Case wrong = *c;
     const auto at = std::search(wrong.bytes.begin(), wrong.bytes.end(), guilty.begin(), guilty.end());
     if (at != wrong.bytes.end()) *(at + 1) = 0xCB;
     CodeImage broken;
-    broken.place(wrong);
+    broken.place_program(wrong);
     engines.interpreter().load(broken);
     const auto text = engines.run_system(*c);
     return text && !text->empty();
@@ -59,6 +60,32 @@ TEST(Shrinking, LeavesTheGuiltyInstructionAlone) {
     EXPECT_TRUE(least.code[1].fixed);
   }
   EXPECT_EQ(found, 3U);
+}
+
+// ---- what random programs have found ------------------------------------------------------------
+
+// Translated code went on at 0 within an instruction; execution goes on there only between instructions.
+TEST(FoundBySequences, NoInstructionCrossesTheEndOfTheAddressSpace) {
+  const MemoryTemplate memory(20);
+  EngineTrio engines(memory, false, true);
+  Program p;
+  p.territory = Territory::system;
+  p.state.before.sel = {kUserData, kUserCode, kUserData, kUserData, kUserData, kUserData};
+  p.state.before.eflags = 0x202;
+  p.code = {{.bytes = {0xB8, 0x78, 0x56, 0x34, 0x12}}, {.bytes = {0xCC}, .fixed = true}};  // mov eax, 12345678h
+  for (const std::uint32_t before_end : {1U, 2U, 3U, 4U, 5U, 6U}) {
+    p.address = 0U - before_end;
+    const Case c = *assemble(p);
+    CodeImage code;
+    code.place_program(c);
+    engines.load(code);
+    EXPECT_EQ(engines.run_system(c), "");
+    engines.load(code);
+    GuestMachine::SystemOutcome out;
+    engines.interpreter().run_system(c, 10, out);
+    const unsigned handler = before_end < 5 ? vector::kGp : vector::kBp;
+    EXPECT_EQ(out.state.eip, GuestMachine::after_handler(handler)) << before_end;
+  }
 }
 
 // A branch over instructions that are left out leads to the next one.
