@@ -166,6 +166,7 @@ std::unique_ptr<NativeRing3> NativeRing3::create(std::string& why) {
   if (!map_fixed(kNativeContext, kPageBytes, kReadWrite)) return nullptr;
   std::unique_ptr<NativeRing3> ring(new NativeRing3);
   if (!map_fixed(kNativeGate, kPageBytes, kReadWrite)) return nullptr;
+  ring->has_gate_ = true;
   // jmp *[leave]: the far jump of a case can reach 4 GiB only.
   constexpr std::array<std::uint8_t, 3> kJump{0xFF, 0x24, 0x25};
   std::memcpy(low_pointer(kNativeGate), kJump.data(), kJump.size());
@@ -181,7 +182,7 @@ std::unique_ptr<NativeRing3> NativeRing3::create(std::string& why) {
 
 NativeRing3::~NativeRing3() {
   munmap(low_pointer(kNativeContext), 0x1000);
-  munmap(low_pointer(kNativeGate), 0x1000);
+  if (has_gate_) munmap(low_pointer(kNativeGate), 0x1000);
 }
 
 NativeContext& NativeRing3::context() { return the_context(); }

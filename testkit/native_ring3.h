@@ -69,6 +69,7 @@ class NativeRing3 {
  private:
   NativeRing3() = default;
 
+  bool has_gate_ = false;
   std::array<struct sigaction, 7> old_{};
   stack_t old_stack_{};
   std::array<std::uint8_t, 65536> signal_stack_{};

@@ -64,8 +64,9 @@ std::unique_ptr<Native> Native::create(std::string& why) {
   if (!ring3) return nullptr;
   std::unique_ptr<Native> native(new Native);
   native->ring3_ = std::move(ring3);
-  if (!testkit::map_fixed(kCode, kPage, PROT_READ | PROT_WRITE) ||
-      !testkit::map_fixed(kData, kPage, PROT_READ | PROT_WRITE)) {
+  native->has_code_ = testkit::map_fixed(kCode, kPage, PROT_READ | PROT_WRITE);
+  native->has_data_ = testkit::map_fixed(kData, kPage, PROT_READ | PROT_WRITE);
+  if (!native->has_code_ || !native->has_data_) {
     why = "the host does not map addresses as low as these";
     return nullptr;
   }
@@ -79,8 +80,8 @@ std::unique_ptr<Native> Native::create(std::string& why) {
 }
 
 Native::~Native() {
-  munmap(testkit::low_pointer(kCode), kPage);
-  munmap(testkit::low_pointer(kData), kPage);
+  if (has_code_) munmap(testkit::low_pointer(kCode), kPage);
+  if (has_data_) munmap(testkit::low_pointer(kData), kPage);
 }
 
 Sight Native::run(const Probe& probe) {

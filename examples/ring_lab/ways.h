@@ -33,6 +33,7 @@ class Native {
 
  private:
   Native() = default;
+  bool has_code_ = false, has_data_ = false;
   std::unique_ptr<testkit::NativeRing3> ring3_;
 };
 

@@ -4,7 +4,6 @@
 namespace ringshift::testkit {
 namespace {
 
-using testing::_;
 namespace pf = mmu::pf;
 
 class Examples : public EveryEngine {};
