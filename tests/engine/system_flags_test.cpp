@@ -1,4 +1,5 @@
 // PUSHF, POPF, CLI, STI, HLT: what each ring may change.
+#include "testkit/guest_lab.h"
 #include "tests/engine/system_lab.h"
 
 namespace ringshift::test {
@@ -31,26 +32,24 @@ TEST_P(SystemFlags, PopfdFiltersByCplAndIopl) {
                                {3, 0x0002, 0x000100, 0x0102},     // TF in ring 3
                                {0, 0x0002, 0xFFD80000, 0x0002},   // VIF, VIP, reserved: read as 0
                                {0, 0x3ED7, 0x00000000, 0x0002}};  // bit 1 is always set
-  SystemLab lab(GetParam());
+  testkit::GuestLab lab(GetParam());
   for (const PopfRow& row : kRows) {
     SCOPED_TRACE(testing::Message() << "ring " << row.cpl << std::hex << ' ' << row.before << ' ' << row.popped);
-    lab.reset(row.cpl);
-    lab.set_flags(row.before);
-    lab.push32(row.popped);
-    const std::uint32_t esp = lab.esp();
-    ASSERT_TRUE(lab.completes({kPopf}));
-    EXPECT_EQ(lab.flags(), row.after);
-    EXPECT_EQ(lab.esp(), esp + 4);
+    lab.cpl(row.cpl).eflags(row.before).push32(row.popped);
+    const testkit::Outcome out = lab.run("popf");
+    EXPECT_EQ(out.eflags, row.after);
+    EXPECT_EQ(out.esp_delta(), 4);
+    EXPECT_TRUE(out.rest_unchanged());
   }
 }
 
 TEST_P(SystemFlags, PopfwKeepsTheUpperHalf) {
-  SystemLab lab(GetParam());
-  lab.set_flags(eflags::kAc | eflags::kId);
-  lab.push16(0x0CD5);
-  ASSERT_TRUE(lab.completes({0x66, kPopf}));
-  EXPECT_EQ(lab.flags(), 0x240000u | 0x0CD7u);
-  EXPECT_EQ(lab.esp(), SystemLab::stack_top(0));
+  testkit::GuestLab lab(GetParam());
+  lab.eflags(eflags::kAc | eflags::kId).push16(0x0CD5);
+  const testkit::Outcome out = lab.run("popfw");
+  EXPECT_EQ(out.eflags, 0x240000u | 0x0CD7u);
+  EXPECT_EQ(out.esp_delta(), 2);
+  EXPECT_TRUE(out.rest_unchanged());
 }
 
 TEST_P(SystemFlags, PopfPageFaultLeavesEverything) {
@@ -65,14 +64,15 @@ TEST_P(SystemFlags, PopfPageFaultLeavesEverything) {
 }
 
 TEST_P(SystemFlags, PushfHidesVmAndRf) {
-  SystemLab lab(GetParam());
+  testkit::GuestLab lab(GetParam());
   for (unsigned cpl = 0; cpl < 4; ++cpl) {
-    lab.reset(cpl);
-    lab.set_flags(0x217AD7);
-    ASSERT_TRUE(lab.completes({kPushf}));
-    EXPECT_EQ(lab.stack(0), 0x207AD7u) << cpl;
-    ASSERT_TRUE(lab.completes({0x66, kPushf}));
-    EXPECT_EQ(lab.stack16(0), 0x7AD7u) << cpl;
+    SCOPED_TRACE(testing::Message() << "ring " << cpl);
+    const std::uint32_t top = testkit::GuestLab::stack_top(cpl);
+    lab.cpl(cpl).eflags(0x217AD7);
+    const testkit::Outcome out = lab.run("pushf; pushfw");
+    EXPECT_EQ(out.memory32(top - 4), 0x207AD7u);
+    EXPECT_EQ(out.memory16(top - 6), 0x7AD7u);
+    EXPECT_EQ(out.esp_delta(), -6);
   }
 }
 
