@@ -12,6 +12,7 @@
 namespace ringshift::testkit {
 namespace {
 
+static_assert(offsetof(NativeContext, signal_segments) == 664 && offsetof(NativeContext, signal_fs_base) == 672);
 static_assert(offsetof(NativeContext, frame) == 552 && offsetof(NativeContext, leave) == 616 &&
               offsetof(NativeContext, vector) == 644);
 constexpr std::uint32_t kContextStackTop = kNativeContext + 0x1000 - 64;
@@ -103,15 +104,22 @@ native_resume:
 native_signal_entry:
   cmpl $0, C+628
   je native_on_signal
-  mov %ds, C+544
-  mov %es, C+546
-  mov %fs, C+548
-  mov %gs, C+550
+  mov %ds, C+664
+  mov %es, C+666
+  mov %fs, C+668
+  mov %gs, C+670
   pushq $2
   popfq
+  rdfsbase %rax
+  mov %rax, C+672
   mov C+600, %rax
   wrfsbase %rax
-  jmp native_on_signal
+  sub $8, %rsp
+  call native_on_signal
+  add $8, %rsp
+  mov C+672, %rax    # for code that goes on
+  wrfsbase %rax
+  ret
   .popsection
 )");
 
@@ -137,6 +145,10 @@ extern "C" void native_on_signal(int number, siginfo_t* /*info*/, void* raw) {
   c.vector = number == SIGALRM  ? kNativeHung
              : number == SIGSYS ? kNativeRefused
                                 : static_cast<std::int32_t>(regs[REG_TRAPNO]);
+  c.ds = c.signal_segments[0];
+  c.es = c.signal_segments[1];
+  c.fs = c.signal_segments[2];
+  c.gs = c.signal_segments[3];
   c.error = has_error_code(c.vector) ? static_cast<std::uint32_t>(regs[REG_ERR]) : 0;
   c.cr2 = static_cast<std::uint32_t>(regs[REG_CR2]);
   c.eip = static_cast<std::uint32_t>(regs[REG_RIP]);

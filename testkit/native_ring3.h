@@ -48,6 +48,8 @@ struct NativeContext {
   std::int32_t vector;                       // 644: -1 if the case ran to its end
   std::uint32_t error, cr2, eip;             // 648
   std::uint32_t sequence;                    // 660: of cases, for the watchdog
+  std::uint16_t signal_segments[4];          // 664: ds, es, fs, gs when the signal came
+  std::uint64_t signal_fs_base;              // 672
 };
 
 class NativeRing3 {

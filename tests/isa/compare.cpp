@@ -114,7 +114,39 @@ void compare_fx(const FxImage& expected, const FxImage& actual, const Leniency& 
 
 }  // namespace
 
-std::string difference(const Case& c, const Outcome& expected, const Outcome& actual) {
+namespace {
+
+// What `open` has excused.
+void count_ignored(isa::Op op, const Case& c, const Outcome& expected, const Outcome& actual, const Leniency& open,
+                   Ignored& ignored) {
+  const Leniency nothing;
+  std::string text;
+  const auto count = [&](std::string_view what) {
+    if (!text.empty()) ++ignored[{op, what}];
+    text.clear();
+  };
+  if (((expected.after.eflags ^ actual.after.eflags) & open.flags) != 0) ++ignored[{op, "flags"}];
+  compare_event(expected, actual, nothing, text);
+  count("which access faults first");
+  if (open.registers) {
+    Registers registers = actual.after;
+    registers.eflags = expected.after.eflags;
+    compare_registers(expected.after, registers, nothing, false, text);
+    count("registers of a faulting instruction");
+  }
+  if (open.memory || !open.ranges.empty()) {
+    compare_memory(expected.changes, actual.changes, nothing, text);
+    count(open.memory ? "memory of a faulting instruction" : "x87 pointers in memory");
+  }
+  if (c.uses_fx && (open.x87_top || open.mxcsr != 0)) {
+    compare_fx(expected.fx, actual.fx, nothing, text);
+    count("marks of a faulting floating-point instruction");
+  }
+}
+
+}  // namespace
+
+std::string difference(const Case& c, const Outcome& expected, const Outcome& actual, Ignored* ignored) {
   Leniency open;
   const auto decoded = decode::decode(c.bytes, code_size(c));
   if (decoded.failure == decode::Failure::none && decoded.insn.length == c.bytes.size()) {
@@ -129,6 +161,7 @@ std::string difference(const Case& c, const Outcome& expected, const Outcome& ac
   compare_registers(expected.after, actual.after, open, at_end, text);
   if (!open.memory) compare_memory(expected.changes, actual.changes, open, text);
   if (c.uses_fx) compare_fx(expected.fx, actual.fx, open, text);
+  if (ignored != nullptr && text.empty()) count_ignored(decoded.insn.op, c, expected, actual, open, *ignored);
   return text;
 }
 

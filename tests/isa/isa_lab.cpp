@@ -1,7 +1,7 @@
 // The long run of the instruction laboratory: random cases until told to stop, with a reproducer for each defect.
 //
-//     isa_lab --seed 7 --seconds 600            interpreter
-//     isa_lab --engine translate --cases 1000000
+//     isa_lab --seed 7 --seconds 600              interpreter
+//     isa_lab --engine both --jobs 2 --cases 50000000
 //     isa_lab --seed 7 --only 4711              that case again
 //     isa_lab --sequences --seed 7 --seconds 600  random programs, on the host and on both engines; --programs, --only
 #include <fmt/format.h>
@@ -12,6 +12,7 @@
 #include <cstdio>
 
 #include "tests/isa/laboratory.h"
+#include "tests/isa/long_run.h"
 #include "tests/isa/sequence_lab.h"
 #include "translator/isa/row.h"
 
@@ -68,61 +69,72 @@ int run_sequences(const test::SequenceOptions& options, std::uint64_t programs, 
   return lab.failed() == 0 ? 0 : 1;
 }
 
+int run_one(const test::LongRunOptions& run, std::uint64_t number) {
+  Laboratory lab(run.engines.front(), run.laboratory);
+  if (!lab.ok()) {
+    fmt::print(stderr, "this host is no oracle: {}\n", lab.why());
+    return 2;
+  }
+  lab.run(number, 1);
+  for (const auto& d : lab.discrepancies()) fmt::print("case {} ({}):\n{}\n", d.number, isa::row(d.op).name, d.text);
+  fmt::print("{}\n", lab.different() == 0 ? "no difference" : "different");
+  return lab.different() == 0 ? 0 : 1;
+}
+
+int print(const test::LongRunSummary& s) {
+  for (const std::string& text : s.discrepancies) fmt::print("{}\n", text);
+  const auto untested = static_cast<std::size_t>(std::ranges::count(s.cases_of_form, 0U));
+  fmt::print("{} forms ({} without a case), {} cases, {:.0f} s, {:.0f} a second, {} different\n",
+             s.cases_of_form.size(), untested, s.cases, s.seconds, static_cast<double>(s.cases) / s.seconds,
+             s.different);
+  for (const auto& [op, n] : s.different_by_op) fmt::print("  different: {}: {}\n", op, n);
+  fmt::print("events (vector: cases; 3 is the end of a case)\n");
+  for (const auto& [vector, n] : s.events) fmt::print("  {}: {}\n", vector, n);
+  fmt::print("results left open by the architecture that were not the host's\n");
+  for (const auto& [what, n] : s.ignored) fmt::print("  {}, {}: {}\n", what.first, what.second, n);
+  if (s.unsteady != 0) fmt::print("gone when run again: {}\n", s.unsteady);
+  if (!s.why_not.empty()) {
+    fmt::print(stderr, "isa_lab: {}\n", s.why_not);
+    return 2;
+  }
+  return s.different == 0 ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("Compares instructions with the host CPU");
-  test::LaboratoryOptions options;
-  std::uint64_t cases = 1'000'000;
-  std::uint64_t seconds = 0;
+  test::LongRunOptions run;
+  test::LaboratoryOptions& options = run.laboratory;
   std::int64_t only = -1;
   std::string engine = "interpret";
   std::string family = "all";
   std::string op;
   bool code16 = false;
-  app.add_option("--seed", options.seed);
-  app.add_option("--cases", cases, "how many (unless --seconds)");
-  app.add_option("--seconds", seconds, "run that long");
-  app.add_option("--only", only, "one case, by number");
-  app.add_option("--engine", engine)->check(CLI::IsMember({"interpret", "translate"}));
-  app.add_option("--family", family)->check(CLI::IsMember({"all", "integer", "fp"}));
-  app.add_option("--op", op, "only this operation, by its name in the instruction table");
-  app.add_option("--keep", options.keep, "discrepancies to print");
   bool sequences = false;
   std::uint64_t programs = 100'000;
+  app.add_option("--seed", options.seed);
+  app.add_option("--cases", run.cases, "how many of each engine (unless --seconds)");
+  app.add_option("--seconds", run.seconds, "run that long");
+  app.add_option("--jobs", run.jobs, "processes");
+  app.add_option("--only", only, "one case or program, by number");
+  app.add_option("--engine", engine)->check(CLI::IsMember({"interpret", "translate", "both"}));
+  app.add_option("--family", family)->check(CLI::IsMember({"all", "integer", "fp"}));
+  app.add_option("--op", op, "only this operation, by its name in the instruction table");
+  app.add_option("--keep", options.keep, "discrepancies to print, of each process");
   app.add_flag("--sequences", sequences, "random programs instead of single instructions");
   app.add_option("--programs", programs, "how many (unless --seconds)");
   app.add_flag("--flat", options.generator.flat_only, "flat segments only");
   app.add_flag("--code16", code16, "16-bit code");
   app.add_flag("--verify", options.translate.verify, "check the host code of every fragment");
   CLI11_PARSE(app, argc, argv);
-  if (sequences) return run_sequences({.seed = options.seed, .keep = options.keep}, programs, seconds, only);
+  if (sequences) return run_sequences({.seed = options.seed, .keep = options.keep}, programs, run.seconds, only);
   if (code16) options.size = decode::CodeSize::bits16;
   options.filter = [&](const test::Form& f) {
     if (family != "all" && is_fp(f) != (family == "fp")) return false;
     return op.empty() || (f.op != isa::Op::invalid && isa::row(f.op).name == op);
   };
-
-  Laboratory lab(engine == "translate" ? EngineKind::translate : EngineKind::interpret, options);
-  if (!lab.ok()) {
-    fmt::print(stderr, "this host is no oracle: {}\n", lab.why());
-    return 2;
-  }
-  const auto start = std::chrono::steady_clock::now();
-  const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
-  constexpr std::uint64_t kChunk = 20'000;
-  if (only >= 0) {
-    lab.run(static_cast<std::uint64_t>(only), 1);
-  } else {
-    for (std::uint64_t n = 0; seconds != 0 ? elapsed() < static_cast<double>(seconds) : n < cases; n += kChunk) {
-      lab.run(n, kChunk);
-    }
-  }
-  for (const auto& d : lab.discrepancies()) fmt::print("case {} ({}):\n{}\n", d.number, isa::row(d.op).name, d.text);
-  fmt::print("{} forms, {} cases, {} different, {:.1f} s\n", lab.forms().size(), lab.cases(), lab.different(),
-             elapsed());
-  for (const auto& [vec, n] : lab.events()) fmt::print("  vector {}: {}\n", vec, n);
-  for (const auto& [o, n] : lab.different_by_op()) fmt::print("  {} ({}): {}\n", isa::row(o).name, int(o), n);
-  for (const auto& [what, n] : lab.engine_stats()) fmt::print("  {}: {}\n", what, n);
-  return lab.different() == 0 ? 0 : 1;
+  if (engine == "translate") run.engines = {EngineKind::translate};
+  if (engine == "both") run.engines = {EngineKind::interpret, EngineKind::translate};
+  return only >= 0 ? run_one(run, static_cast<std::uint64_t>(only)) : print(test::long_run(run));
 }

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/isa/compare.h"
 #include "tests/isa/form.h"
 #include "tests/isa/generator.h"
 #include "tests/isa/guest_machine.h"
@@ -52,6 +53,10 @@ class Laboratory {
   [[nodiscard]] const std::vector<Discrepancy>& discrepancies() const { return discrepancies_; }
   [[nodiscard]] const std::vector<Form>& forms() const { return forms_; }
   [[nodiscard]] engine::Stats engine_stats() const { return guest_->engine().stats(); }
+  // Differences that were gone when the case was run again.
+  [[nodiscard]] std::uint64_t unsteady() const { return unsteady_; }
+  // Undefined results that were not the host's.
+  [[nodiscard]] const Ignored& ignored() const { return ignored_; }
   // Cases by event, and by form.
   [[nodiscard]] const std::map<int, std::uint64_t>& events() const { return events_; }
   [[nodiscard]] const std::vector<std::uint32_t>& cases_of_form() const { return cases_of_form_; }
@@ -77,6 +82,8 @@ class Laboratory {
 
   std::uint64_t cases_ = 0;
   std::uint64_t different_ = 0;
+  std::uint64_t unsteady_ = 0;
+  Ignored ignored_;
   std::vector<Discrepancy> discrepancies_;
   std::map<int, std::uint64_t> events_;
   std::vector<std::uint32_t> cases_of_form_;

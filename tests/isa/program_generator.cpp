@@ -79,6 +79,9 @@ bool moves_frame(const Insn& insn) {
   return insn.width != 1 && insn.has_modrm && (frame(insn.reg) || (!insn.memory && frame(insn.rm)));
 }
 
+// They also find the host's own segments.
+bool reads_descriptors(Op op) { return op == Op::lar || op == Op::lsl || op == Op::verr || op == Op::verw; }
+
 bool is_far(const Instruction& i) { return i.bytes.front() == 0xEA; }
 
 void append32(std::vector<std::uint8_t>& bytes, std::uint32_t value) {
@@ -157,6 +160,7 @@ void ProgramWriter::random() {
     if (!insn || insn->op != form.op) continue;
     // The host's system call; and the one that comes back.
     if (insn->op == Op::int_n && (insn->imm == 0x80 || insn->imm == kReturningVector)) continue;
+    if (!system_ && reads_descriptors(insn->op)) continue;
     if (moves_frame(*insn) && !chance(64)) continue;
     Bytes bytes(insn->bytes.begin(), insn->bytes.begin() + insn->length);
     if (insn->memory && insn->has_modrm && !chance(48)) bytes = tamed(*insn);

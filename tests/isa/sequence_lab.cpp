@@ -1,6 +1,8 @@
 #include "tests/isa/sequence_lab.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <array>
@@ -91,7 +93,6 @@ bool only_rf(const std::vector<Change>& a, const std::vector<Change>& b) {
   });
   constexpr unsigned kRfInByte2 = 1;
   for (std::size_t i = 0; i < one.size(); ++i) {
-    if ((one[i].address & 3U) != 2) return false;
     const bool in_both = i + 1 < one.size() && one[i + 1].address == one[i].address;
     const unsigned other = in_both ? one[i + 1].value : 0;  // a stack begins with zeros
     if ((one[i].value ^ other) != kRfInByte2) return false;
@@ -152,6 +153,10 @@ std::string compare_outcomes(const GuestMachine::SystemOutcome& a, const GuestMa
 }  // namespace
 
 Watchdog::Watchdog() {
+  // The signals of the native side are for the thread that runs it.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
   thread_ = std::thread([this] {
     constexpr std::chrono::milliseconds kPatience(500);
     std::unique_lock lock(mutex_);
@@ -162,6 +167,7 @@ Watchdog::Watchdog() {
       if (was_armed && machine_ != nullptr && armed_ == seen) machine_->kick();
     }
   });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Watchdog::~Watchdog() {
