@@ -15,34 +15,37 @@ constexpr std::uint32_t ones(unsigned size) { return size == 4 ? ~0U : (1U << (8
 
 PortBus::PortBus() : claims_(1), index_(kPorts, 0) {}
 
-std::uint16_t PortBus::number_claim(std::uint16_t first, PortDevice& device) {
+std::uint16_t PortBus::number_claim(std::uint16_t first, std::uint32_t count, PortDevice& device) {
   // A BAR that moves again and again takes the same number each time.
   const auto unused = std::find_if(claims_.begin() + 1, claims_.end(), [](const Claim& c) { return !c.device; });
   const auto number = static_cast<std::uint16_t>(unused - claims_.begin());
   if (unused == claims_.end()) {
     assert(claims_.size() < kPorts);
-    claims_.push_back({&device, first});
+    claims_.push_back({&device, first, count});
   } else {
-    *unused = {&device, first};
+    *unused = {&device, first, count};
   }
   return number;
 }
 
 void PortBus::claim(std::uint16_t first, std::uint32_t count, PortDevice& device) {
   assert(first + count <= kPorts);
-  std::fill_n(index_.begin() + first, count, number_claim(first, device));
+  std::fill_n(index_.begin() + first, count, number_claim(first, count, device));
 }
 
 void PortBus::claim_unused(std::uint16_t first, std::uint32_t count, PortDevice& device) {
   assert(first + count <= kPorts);
-  std::replace(index_.begin() + first, index_.begin() + first + count, std::uint16_t{0}, number_claim(first, device));
+  std::replace(index_.begin() + first, index_.begin() + first + count, std::uint16_t{0},
+               number_claim(first, count, device));
 }
 
 void PortBus::release(const PortDevice& device) {
   for (std::size_t number = 1; number < claims_.size(); ++number) {
-    if (claims_[number].device != &device) continue;
-    std::replace(index_.begin(), index_.end(), static_cast<std::uint16_t>(number), std::uint16_t{0});
-    claims_[number].device = nullptr;
+    Claim& claim = claims_[number];
+    if (claim.device != &device) continue;
+    const auto begin = index_.begin() + claim.first;
+    std::replace(begin, begin + claim.count, static_cast<std::uint16_t>(number), std::uint16_t{0});
+    claim.device = nullptr;
   }
 }
 

@@ -42,8 +42,9 @@ class PortBus {
   struct Claim {
     PortDevice* device = nullptr;
     std::uint16_t first = 0;
+    std::uint32_t count = 0;
   };
-  [[nodiscard]] std::uint16_t number_claim(std::uint16_t first, PortDevice& device);
+  [[nodiscard]] std::uint16_t number_claim(std::uint16_t first, std::uint32_t count, PortDevice& device);
   std::vector<Claim> claims_;
   std::vector<std::uint16_t> index_;  // port -> claim number; 0: nobody
   std::map<std::uint16_t, Unclaimed> unclaimed_;

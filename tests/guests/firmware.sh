@@ -1,0 +1,123 @@
+#!/bin/bash
+# Boots media through SeaBIOS and talks to what comes up by screen and keyboard: GRUB from a CD and from a floppy disk,
+# and Debian's kernel that this GRUB loads from a hard disk. One line a boot; the last screens are kept in
+# build/boot-logs.
+#
+#   tests/guests/firmware.sh [--engine translate|interpret] [nothing|cdrom|floppy|linux]...
+#
+# Without a case all but linux, which takes minutes when it is interpreted.
+#   RINGSHIFT   the program (default: build/ringshift)
+source "$(dirname "$0")/../../scripts/lib.sh"
+engine=translate cases=()
+while (($#)); do
+  case $1 in
+    --engine) engine=${2:?}; shift 2 ;;
+    -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    cdrom | floppy | linux | nothing) cases+=("$1"); shift ;;
+    *) die "what is $1? See firmware.sh --help" 2 ;;
+  esac
+done
+((${#cases[@]})) || cases=(nothing cdrom floppy)
+logs=build/boot-logs
+media=build/guests
+mkdir -p "$logs"
+
+# start NAME [OPTION...]: a machine whose screen goes to $screen and whose keyboard is press().
+start() {
+  log=$logs/firmware-$engine-$1 screen=$logs/firmware-$engine-$1.screen
+  rm -f "$screen" "$log".*
+  coproc machine { exec "${RINGSHIFT:-build/ringshift}" run --engine "$engine" --no-reboot --timeout 300 \
+    --serial file:"$log.serial" --display terminal --screen-text "$screen" "${@:2}" 2>"$log.err" >/dev/null; }
+  pid=$machine_PID keyboard=${machine[1]}
+}
+press() { printf '%s' "$1" >&"$keyboard"; }
+
+# await TEXT [FILE]: until the screen, or a file, has it.
+await() {
+  local n
+  for ((n = 0; n < 600; n++)); do
+    grep -qF -- "$1" "${2:-$screen}" 2>/dev/null && return
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  grep -qF -- "$1" "${2:-$screen}" 2>/dev/null && return
+  echo "no '$1' on the screen in $screen:"
+  cat "$screen" "$log.err" 2>/dev/null | sed 's/^/    /'
+  return 1
+}
+
+# Ctrl-a is a command at a terminal only: a machine that has shown enough is ended by a signal.
+stop() {
+  kill -TERM "$pid" 2>/dev/null
+  wait "$pid" 2>/dev/null
+  return 0
+}
+
+grub_prompt() {
+  await 'for a command-line' || return
+  press c
+  await 'grub>'
+}
+
+# grub_line TEXT: types a command, and waits until GRUB asks for the next: what is typed while it works gets lost
+# when the BIOS's buffer is full.
+grub_line() {
+  local n
+  press "$1"$'\r'
+  for ((n = 0; n < 600; n++)); do
+    sleep 0.1
+    grep -qF -- "$1" "$screen" && [[ $(grep . "$screen" | tail -n 1) == 'grub>' ]] && return
+  done
+  await "$1"
+  return 1
+}
+
+# Each of them returns a failure after it has said why.
+boot_nothing() {
+  start nothing --boot disk
+  await 'No bootable device' && stop
+}
+
+boot_cdrom() {
+  start cdrom --cdrom "$media/grub-rescue-cdrom.iso" --disk "$disk,snapshot" --boot cdrom
+  grub_prompt && press $'ls\r' && await '(hd0)' && await '(cd)' && stop
+}
+
+boot_floppy() {
+  start floppy --floppy "$media/grub-rescue-floppy.img,readonly" --disk "$disk,snapshot" --boot floppy
+  grub_prompt && press $'ls\r' && await '(hd0)' && await '(fd0)' && stop
+}
+
+boot_linux() {
+  local status=0
+  start linux --cdrom "$media/grub-rescue-cdrom.iso" --disk "$disk,snapshot" --boot cdrom
+  grub_prompt || return
+  grub_line 'linux (hd0)/vmlinuz console=ttyS0 quiet panic=-1 ringshift.run=poweroff' || return
+  grub_line 'initrd (hd0)/initrd.gz' || return
+  press $'boot\r'
+  await USERSPACE "$log.serial" || return
+  wait "$pid" || status=$?
+  ((status == 0)) || echo "status $status; console in $log.serial"
+  return "$status"
+}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/tree"
+cp "$media/vmlinuz-686" "$work/tree/vmlinuz"
+cp build/initrd.gz "$work/tree/initrd.gz"
+disk=$work/disk.img
+# The tools of file systems are not on the path of every user.
+PATH=$PATH:/usr/sbin mke2fs -q -t ext2 -d "$work/tree" "$disk" 32M >/dev/null
+
+failures=0
+for case in "${cases[@]}"; do
+  began=$EPOCHREALTIME
+  if wrong=$("boot_$case"); then
+    echo "ok   firmware $engine $case: $(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN {printf "%.2f", b - a}') s"
+  else
+    failures=$((failures + 1))
+    printf 'FAIL firmware %s %s: %s\n' "$engine" "$case" "$wrong"
+  fi
+done
+((failures == 0))
