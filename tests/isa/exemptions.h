@@ -1,6 +1,7 @@
-// What is not compared with the host CPU, each with its reason.
+// What is not compared with the host CPU, each with its reason and with the directed test that covers it instead.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -13,48 +14,83 @@ namespace ringshift::test {
 struct Exemption {
   isa::Op op;
   std::string_view reason;
+  std::string_view test;  // of tests/engine
 };
+inline constexpr std::string_view kUmip = "the host's kernel sets CR4.UMIP, and emulates with values of its own";
 inline constexpr std::array kExemptions{
-    Exemption{isa::Op::invalid, "no instruction; LOCK prefixes that must be refused are forms of their own"},
-    Exemption{isa::Op::sgdt, "the host's kernel sets CR4.UMIP, and emulates with values of its own"},
-    Exemption{isa::Op::sidt, "the host's kernel sets CR4.UMIP, and emulates with values of its own"},
-    Exemption{isa::Op::sldt, "the host's kernel sets CR4.UMIP, and emulates with values of its own"},
-    Exemption{isa::Op::str, "the host's kernel sets CR4.UMIP, and emulates with values of its own"},
-    Exemption{isa::Op::smsw, "the host's kernel sets CR4.UMIP, and emulates with values of its own"},
-    Exemption{isa::Op::cpuid, "the CPU model is ours"},
-    Exemption{isa::Op::rdtsc, "the counter is ours"},
-    Exemption{isa::Op::sysenter, "enters the host's kernel (Intel), or is undefined in long mode (AMD)"},
-    Exemption{isa::Op::int1, "hypervisors report the address of the instruction itself"},
-    Exemption{isa::Op::sysexit, "#GP(0) on Intel, undefined in long mode on AMD"},
+    Exemption{isa::Op::invalid, "no instruction; LOCK prefixes that must be refused are forms of their own",
+              "ReservedEncodings, LockOfWhatTakesNoneIsUndefined"},
+    Exemption{isa::Op::sgdt, kUmip, "SystemSensitive, Sgdt"},
+    Exemption{isa::Op::sidt, kUmip, "SystemSensitive, Sidt"},
+    Exemption{isa::Op::sldt, kUmip, "SystemSensitive, Sldt"},
+    Exemption{isa::Op::str, kUmip, "SystemSensitive, Str"},
+    Exemption{isa::Op::smsw, kUmip, "SystemSensitive, Smsw"},
+    Exemption{isa::Op::cpuid, "the CPU model is ours", "SystemRegisters, CpuidTellsTheTruthAboutInstructions"},
+    Exemption{isa::Op::rdtsc, "the counter is ours", "SystemRegisters, TheTimeStampCounterCanBeWritten"},
+    Exemption{isa::Op::sysenter, "enters the host's kernel (Intel), or is undefined in long mode (AMD)",
+              "SystemSysenter, EntersRing0FromAnyRing"},
+    Exemption{isa::Op::sysexit, "#GP(0) on Intel, undefined in long mode on AMD",
+              "SystemSysenter, ExitGoesToRing3WithEcxAndEdx"},
+    Exemption{isa::Op::int1, "hypervisors report the address of the instruction itself",
+              "SystemDebug, Int1IsATrapThatLeavesDr6"},
 };
 constexpr bool exempt(isa::Op op) {
-  for (const Exemption& e : kExemptions) {
-    if (e.op == op) return true;
-  }
-  return false;
+  return std::ranges::any_of(kExemptions, [op](const Exemption& e) { return e.op == op; });
 }
 
-// The same of single forms.
+// The same of single forms, where makers of CPUs differ.
+struct FormExemption {
+  bool (*applies)(const Form& form);
+  std::string_view reason;
+  std::string_view test;
+};
+inline bool has_prefix(const Form& f, std::uint8_t prefix) {
+  return std::ranges::find(f.prefixes, prefix) != f.prefixes.end();
+}
+inline bool repeated(const Form& f) { return has_prefix(f, 0xF3) || has_prefix(f, 0xF2); }
+inline constexpr std::array kFormExemptions{
+    FormExemption{[](const Form& f) { return f.map == 1 && f.opcode == 0x0D && !f.memory; },
+                  "AMD refuses PREFETCHW of a register; for Intel it is a NOP like its neighbours",
+                  "ReservedEncodings, PrefetchOfARegisterIsANop"},
+    FormExemption{[](const Form& f) { return (f.op == isa::Op::bsf || f.op == isa::Op::bsr) && has_prefix(f, 0xF3); },
+                  "TZCNT and LZCNT on the host; our model ignores the prefix",
+                  "ReservedEncodings, BitScansIgnoreTheRepeatPrefix"},
+    FormExemption{[](const Form& f) { return (f.op == isa::Op::loope || f.op == isa::Op::loopne) && repeated(f); },
+                  "a reserved prefix: AMD's lets it choose the condition, Intel's ignores it",
+                  "ReservedEncodings, ConditionalLoopsIgnoreRepeatPrefixes"},
+    FormExemption{
+        [](const Form& f) { return f.op == isa::Op::invalid && f.map == 1 && (f.opcode == 0x20 || f.opcode == 0x22); },
+        "AMD gives LOCK MOV CR0 a meaning (CR8)", "ReservedEncodings, LockOfWhatTakesNoneIsUndefined"},
+    FormExemption{
+        [](const Form& f) { return f.op == isa::Op::invalid && f.map == 1 && f.opcode == 0x00 && f.reg == 5; },
+        "AMD ignores LOCK before VERW", "ReservedEncodings, LockOfWhatTakesNoneIsUndefined"},
+    FormExemption{[](const Form& f) {
+                    return f.op == isa::Op::host_fp && f.map == 1 && f.opcode == 0x2A && f.memory && !repeated(f);
+                  },
+                  "with an x87 exception pending, Intel's CVTPI2PS from memory raises #MF, AMD's does not",
+                  "ReservedEncodings, ConversionsFromMemoryMeetPendingX87Exceptions"},
+};
+
 inline bool exempt(const Form& f) {
   if (exempt(f.op) && f.op != isa::Op::invalid) return true;
-  bool rep = false;
-  bool repne = false;
-  for (const auto b : f.prefixes) {
-    rep |= b == 0xF3;
-    repne |= b == 0xF2;
-  }
-  // AMD refuses PREFETCHW of a register; for Intel it is a NOP like its neighbours.
-  if (f.map == 1 && f.opcode == 0x0D && !f.memory) return true;
-  // TZCNT and LZCNT on the host; our model ignores the prefix.
-  if ((f.op == isa::Op::bsf || f.op == isa::Op::bsr) && rep) return true;
-  // A repeat prefix is reserved here: AMD's lets it choose the condition, Intel's ignores it.
-  if ((f.op == isa::Op::loope || f.op == isa::Op::loopne) && (rep || repne)) return true;
-  // AMD gives LOCK MOV CR0 a meaning (CR8), and ignores LOCK before VERW.
-  if (f.op == isa::Op::invalid && f.map == 1 && (f.opcode == 0x20 || f.opcode == 0x22)) return true;
-  if (f.op == isa::Op::invalid && f.map == 1 && f.opcode == 0x00 && f.reg == 5) return true;
-  // With an x87 exception pending, Intel's CVTPI2PS from memory raises #MF as ours does, AMD's does not.
-  if (f.op == isa::Op::host_fp && f.map == 1 && f.opcode == 0x2A && f.memory && !rep && !repne) return true;
-  return false;
+  return std::ranges::any_of(kFormExemptions, [&f](const FormExemption& e) { return e.applies(f); });
 }
+
+// What the generators do not make of any instruction.
+struct StateExemption {
+  std::string_view what;
+  std::string_view reason;
+  std::string_view test;
+};
+inline constexpr std::array kStateExemptions{
+    StateExemption{"EFLAGS.TF", "the trap would end the case inside the harness",
+                   "SystemDebug, TfTrapsBehindEveryInstruction"},
+    StateExemption{"IRET with EFLAGS.NT", "#GP(0) in long mode", "SystemTask, IretWithNtReturnsToTheLinkedTask"},
+    StateExemption{"IOPL, privileged state, V86 mode", "a host process has ring 3 and IOPL 0 alone",
+                   "SystemSensitive, Popf"},
+    StateExemption{"FNSTENV, FNSAVE, FLDENV, FRSTOR across the end of 16-bit addresses",
+                   "the words of an image wrap at 64 KiB each on its own on AMD's; not described by the SDM",
+                   "ReservedEncodings, X87ImagesDoNotWrapAt64Kilobytes"},
+};
 
 }  // namespace ringshift::test

@@ -7,6 +7,7 @@
 #include "mmu/mmu.h"
 #include "runtime/engine/engine.h"
 #include "runtime/semantics/cpu.h"
+#include "runtime/semantics/events.h"
 #include "tests/isa/case.h"
 
 namespace ringshift::test {
@@ -48,6 +49,11 @@ class GuestMachine {
   void run_system(const Case& c, std::uint64_t most, SystemOutcome& out);
   // The same in steps: begin, then step() until it is not StopReason::budget, then finish.
   void begin_system(const Case& c);
+  template <class F>
+  void change_state(F change) {
+    change(state_);
+    update_paging(*cpu_);
+  }
   engine::RunOutcome step(std::uint64_t instructions) { return engine_->run(instructions); }
   void finish_system(engine::StopReason reason, SystemOutcome& out);
   [[nodiscard]] const CpuState& state() const { return state_; }

@@ -1,7 +1,13 @@
 // Every form of every instruction against the host CPU in 32-bit mode.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <set>
+#include <string>
+#include <string_view>
 
 #include "tests/isa/exemptions.h"
 #include "tests/isa/laboratory.h"
@@ -41,6 +47,26 @@ TEST(IsaForms, NoExemptionIsForNothing) {
   std::set<isa::Op> seen;
   for (const Form& f : enumerate_forms(decode::CodeSize::bits32)) seen.insert(f.op);
   for (const Exemption& e : kExemptions) EXPECT_TRUE(seen.contains(e.op)) << isa::row(e.op).name;
+}
+
+// The tests that cover what is exempt are there.
+TEST(IsaForms, EveryExemptionHasADirectedTest) {
+  std::string sources;
+  for (const auto& entry : std::filesystem::directory_iterator(RINGSHIFT_ENGINE_TESTS)) {
+    std::ifstream in(entry.path());
+    sources.append(std::istreambuf_iterator<char>(in), {});
+  }
+  const auto expect = [&sources](std::string_view test) {
+    EXPECT_NE(sources.find("TEST_P(" + std::string(test) + ")"), std::string::npos) << test;
+  };
+  for (const Exemption& e : kExemptions) expect(e.test);
+  for (const FormExemption& e : kFormExemptions) expect(e.test);
+  for (const StateExemption& e : kStateExemptions) expect(e.test);
+}
+
+TEST(IsaForms, NoFormExemptionIsForNothing) {
+  const auto forms = enumerate_forms(decode::CodeSize::bits32);
+  for (const FormExemption& e : kFormExemptions) EXPECT_TRUE(std::ranges::any_of(forms, e.applies)) << e.reason;
 }
 
 class IsaOracle : public ::testing::TestWithParam<EngineKind> {};

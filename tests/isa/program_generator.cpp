@@ -126,6 +126,12 @@ std::uint8_t ProgramWriter::any_register() {
   return kRegisters[rng_() % kRegisters.size()];
 }
 
+// Not edi: a string instruction would fill the code with what the host does otherwise, such as DAS with its flags.
+std::uint8_t ProgramWriter::pointer_register() {
+  constexpr std::array<std::uint8_t, 3> kRegisters{kEax, kEdx, kEbx};
+  return kRegisters[rng_() % kRegisters.size()];
+}
+
 void ProgramWriter::put32(Bytes bytes, std::uint32_t value) {
   append32(bytes, value);
   put(std::move(bytes));
@@ -336,7 +342,7 @@ void ProgramWriter::conditional() {
 }
 
 void ProgramWriter::branch() {
-  const std::uint8_t r = any_register();
+  const std::uint8_t r = pointer_register();
   switch (below(5)) {
     case 0:
       put_label({0xEB}, later(), true, 1);
@@ -359,7 +365,7 @@ void ProgramWriter::branch() {
 }
 
 void ProgramWriter::call() {
-  const std::uint8_t r = any_register();
+  const std::uint8_t r = pointer_register();
   switch (below(4)) {
     case 0:
       put_label({0xE8}, later(), true);  // nobody returns

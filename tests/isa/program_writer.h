@@ -26,6 +26,7 @@ class ProgramWriter {
   [[nodiscard]] std::uint32_t below(std::uint64_t n) { return static_cast<std::uint32_t>(rng_() % n); }
   [[nodiscard]] std::size_t here() const { return p_.code.size(); }
   [[nodiscard]] std::uint8_t any_register();  // not esp or ebp
+  [[nodiscard]] std::uint8_t pointer_register();
   void put(Bytes bytes) { p_.code.push_back({.bytes = std::move(bytes), .code16 = code16_}); }
   void put32(Bytes bytes, std::uint32_t value);
   // `bytes` and behind them the address of `target`.

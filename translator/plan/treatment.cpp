@@ -82,6 +82,11 @@ bool control_register(std::uint8_t number, const Options& options) {
   return number == 0 || number == 2 || number == 3 || (number == 4 && options.model != CpuModel::i486);
 }
 
+// CVTPI2PS and CVTPI2PD from memory: whether a pending x87 exception is met is up to the maker of the host's CPU.
+bool converts_mmx_from_memory(const Insn& insn) {
+  return insn.map == 1 && insn.opcode == 0x2A && insn.memory && !insn.repeated();
+}
+
 bool needs_rex(const Insn& insn) { return insn.reg == kEsp || (!insn.memory && insn.rm == kEsp); }
 
 }  // namespace
@@ -250,6 +255,7 @@ Treatment treatment(const Insn& insn, const ModeKey& mode, const Options& option
     case Op::scas:
       return when(string_in_window(insn, mode), Treatment::expand);
     case Op::host_fp:
+      if (converts_mmx_from_memory(insn)) return Treatment::interpret;
       return when(!mode.fp_trap && (insn.map == 0 || !mode.sse_trap) && host_operands_known(insn), Treatment::copy);
     case Op::host_int:
       return when(host_operands_known(insn), Treatment::copy);
