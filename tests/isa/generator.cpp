@@ -257,7 +257,8 @@ void Builder::point_memory_operand() {
   solve_address(target_ - base);
   // Whether an offset may wrap where the limit is 4 GiB is open; we refuse it only where that is free of cost.
   refused_ |= base != 0 && target_ - base > 0U - size;
-  refused_ |= insn_.op == Op::fp_environment && insn_.address_size == 2 && target_ - base > 0x10000 - size;
+  const bool of_parts = insn_.op == Op::fp_environment || insn_.host_memory_bytes == 10;
+  refused_ |= of_parts && insn_.address_size == 2 && target_ - base > 0x10000 - size;
   if (chance(2)) return;
   if (size <= 8) {
     poke(target_, interesting(rng_) | std::uint64_t{interesting(rng_)} << 32, size);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "runtime/semantics/fault.h"
 #include "tests/isa/compare.h"
 #include "tests/isa/exemptions.h"
 
@@ -15,6 +16,11 @@ std::uint64_t mix(std::uint64_t x) {  // so that neighbouring case numbers are u
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
   return x ^ (x >> 31);
+}
+
+// The pages of the native side alone are not there in the guest.
+bool touches_native_side(const Outcome& ours) {
+  return ours.vector == vector::kPf && ours.cr2 - kNativeContext < 2 * kPage;
 }
 
 }  // namespace
@@ -67,7 +73,7 @@ void Laboratory::run_batch() {
     ++events_[e.expected.vector];
     ++cases_of_form_[e.form];
     std::string text = difference(e.c, e.expected, actual, &ignored_);
-    if (text.empty()) continue;
+    if (text.empty() || touches_native_side(actual)) continue;
     // A signal of the host may have come at a bad time.
     Outcome again;
     native_->begin();
