@@ -252,7 +252,11 @@ std::string EngineTrio::run_lockstep(const Case& c) {
 }
 
 SequenceLab::SequenceLab(SequenceOptions options) : options_(options), memory_(kMemorySeed) {
+#ifdef __SANITIZE_ADDRESS__
+  why_ = "AddressSanitizer's shadow memory is where programs expect nothing";
+#else
   native_ = NativeCpu::create(memory_, why_, CodeAccess::writable);
+#endif
   engines_ = std::make_unique<EngineTrio>(memory_, native_ == nullptr || native_->has_low_pages(), options_.verify);
 }
 
