@@ -232,7 +232,7 @@ void add_run_options(CLI::App& app, RunText& text) {
   const std::string pc = "A machine that starts with firmware";
   app.add_option("--disk", text.disks, "Hard disk: a raw image [format=raw,snapshot,readonly]")
       ->type_name("FILE[,OPTIONS]")
-      ->expected(1)
+      ->allow_extra_args(false)
       ->group(pc);
   app.add_option("--cdrom", text.cdrom, "CD-ROM")->type_name("FILE")->group(pc);
   app.add_option("--floppy", text.floppy, "Floppy disk: a raw image [snapshot,readonly]")

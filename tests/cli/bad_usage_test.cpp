@@ -69,6 +69,8 @@ const Row kRows[] = {
     {{"run", "--cpus", "many"}, "not a positive number"},
     {{"run", "--floppy", "/nowhere"}, "disk '/nowhere': No such file or directory"},
     {{"run", "--disk", "/etc"}, "disk '/etc': "},
+    {{"run", "--disk", "/nowhere", "--disk", "/nowhere"}, "disk '/nowhere': No such file or directory"},
+    {{"run", "--disk", "1", "--disk", "2", "--disk", "3", "--disk", "4", "--disk", "5"}, "there is room for 4"},
     {{"run", "--disk", "d,format=vmdk"}, "knows only format=raw, snapshot and readonly"},
     {{"run", "--disk", "d,format=qcow2"}, "qcow2 is not supported by this version"},
     {{"run", "--disk", ",snapshot"}, "the file is missing"},
