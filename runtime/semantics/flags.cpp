@@ -51,12 +51,15 @@ Flow execute_fence(Cpu& cpu, const Insn& insn) {
   return cpu.model < first ? cpu.raise(vector::kUd) : Flow::next;
 }
 
-// PREFETCH never faults; CLFLUSH (0F AE /7) does, as a byte load would.
+// PREFETCH never faults; CLFLUSH (0F AE /7) does, as a byte load would that may also read execute-only segments (SDM
+// vol. 2, CLFLUSH).
 Flow execute_prefetch(Cpu& cpu, const Insn& insn) {
   const bool flush = insn.opcode == 0xAE;
   if (cpu.model < (flush ? CpuModel::core2 : CpuModel::pentium3)) return cpu.raise(vector::kUd);
   if (!flush) return Flow::next;
-  return cpu.read<std::uint8_t>(insn.segment, cpu.effective_address(insn)) ? Flow::next : Flow::fault;
+  const auto address = cpu.linear(insn.segment, cpu.effective_address(insn), 1, mmu::Access::fetch);
+  if (!address) return Flow::fault;
+  return cpu.read_linear<std::uint8_t>(address.value, cpu.state.cpl() == 3) ? Flow::next : Flow::fault;
 }
 
 }  // namespace ringshift

@@ -304,8 +304,8 @@ void Builder::special() {
     case Op::btc:
       if (insn_.form == isa::Form::rm_reg && !chance(8)) {
         gpr(insn_.reg) = static_cast<std::uint32_t>(static_cast<std::int32_t>(rng_() % 512) - 256);
-        refuse_code_in_reach(insn_.segment);
       }
+      if (insn_.form == isa::Form::rm_reg) refuse_code_in_reach(insn_.segment);
       break;
     default:
       break;

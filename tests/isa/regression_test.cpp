@@ -99,6 +99,17 @@ TEST_P(Regression, ClflushFaultsLikeALoad) {
   agrees({0x0F, 0xAE, 0x3F});
 }
 
+// It alone may read a segment that holds code and is not readable.
+TEST_P(Regression, ClflushMayUseAnExecuteOnlySegment) {
+  c_.before.sel[static_cast<unsigned>(Seg::gs)] = kUserData;
+  c_.before.sel[static_cast<unsigned>(Seg::cs)] = local_selector(kLdtExecuteOnly);
+  gpr(kEdi) = kData;
+  agrees({0x2E, 0x0F, 0xAE, 0x3F});  // clflush cs:[edi]
+  agrees({0x2E, 0x8B, 0x07});        // mov eax, cs:[edi]: #GP
+  gpr(kEdi) = kDataEnd + 4;
+  agrees({0x2E, 0x0F, 0xAE, 0x3F});
+}
+
 TEST_P(Regression, FldenvIsAlignedToItsWords) {
   flags(eflags::kAc);
   c_.uses_fx = true;
