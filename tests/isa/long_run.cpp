@@ -99,7 +99,7 @@ void take_line(std::string_view line, Worker& worker, LongRunSummary& summary) {
     in >> worker.cases >> worker.different;
   } else if (key == "forms") {
     for (std::size_t i = 0; in >> n; ++i) {
-      if (summary.cases_of_form.size() <= i) summary.cases_of_form.push_back(0);
+      summary.cases_of_form.resize(std::max(summary.cases_of_form.size(), i + 1));
       summary.cases_of_form[i] += n;
     }
   } else if (key == "unsteady") {
@@ -174,6 +174,7 @@ LongRunSummary long_run(const LongRunOptions& options) {
   double next = kTellEvery;
   std::vector<Worker> workers = start(options);
   std::vector<pollfd> polled;
+  polled.reserve(workers.size());
   for (const Worker& worker : workers) polled.push_back({worker.pipe, POLLIN, 0});
   std::size_t open = workers.size();
   while (open != 0) {

@@ -115,7 +115,7 @@ std::vector<std::uint8_t> code_after(const Case& c, const std::vector<Change>& c
 bool may_read_time(const Case& c, const std::vector<Change>& changes) {
   constexpr std::array<std::uint8_t, 2> kRdtsc{0x0F, 0x31};
   const auto code = code_after(c, changes);
-  return !std::ranges::search(code, kRdtsc).empty();
+  return std::search(code.begin(), code.end(), kRdtsc.begin(), kRdtsc.end()) != code.end();
 }
 
 // What the host cannot be asked: INT1, which hypervisors report with an address of their own; IRET with NT, which is
