@@ -59,17 +59,21 @@ grub_prompt() {
   await 'grub>'
 }
 
-# grub_line TEXT: types a command, and waits until GRUB asks for the next: what is typed while it works gets lost
-# when the BIOS's buffer is full.
+# grub_line TEXT: types a command, and waits until GRUB asks for the next. What is typed faster than GRUB reads gets lost
+# when the BIOS's buffer of 16 keys is full: eight at a time.
 grub_line() {
-  local n
-  press "$1"$'\r'
+  local n shown
+  for ((n = 0; n < ${#1}; n += 8)); do
+    press "${1:n:8}"
+    shown=${1:0:n+8}
+    await "grub> ${shown%"${shown##*[! ]}"}" || return
+  done
+  press $'\r'
   for ((n = 0; n < 600; n++)); do
     sleep 0.1
-    grep -qF -- "$1" "$screen" && [[ $(grep . "$screen" | tail -n 1) == 'grub>' ]] && return
+    [[ $(grep . "$screen" | tail -n 1) == 'grub>' ]] && return
   done
-  await "$1"
-  return 1
+  await 'the next prompt'
 }
 
 # Each of them returns a failure after it has said why.
