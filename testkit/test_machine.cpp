@@ -34,6 +34,8 @@ std::string_view name(EngineKind kind) {
       return "OneInstruction";
     case EngineKind::whole_blocks:
       return "WholeBlocks";
+    case EngineKind::checked_blocks:
+      return "CheckedBlocks";
     case EngineKind::linked_blocks:
       return "LinkedBlocks";
   }
@@ -56,6 +58,7 @@ TestMachine::TestMachine(EngineKind config, unsigned cpl)
   options.verify = true;
   options.deterministic = config != EngineKind::linked_blocks;
   if (config == EngineKind::one_instruction) options.max_block = 1;
+  options.protect_code = config != EngineKind::checked_blocks;
   std::string error;
   engine_ = engine::make_translator(*cpu_, options, error);
   if (!engine_) throw LabError(error);

@@ -32,11 +32,12 @@ enum class EngineKind : std::uint8_t {
   interpreter,
   one_instruction,  // translated, one instruction a block
   whole_blocks,     // translated, one block at a time
+  checked_blocks,   // translated, one block at a time, each of which first looks whether its code has changed
   linked_blocks,    // translated, chained, until the guest halts
 };
 inline constexpr std::array kAllEngines{EngineKind::interpreter, EngineKind::one_instruction, EngineKind::whole_blocks,
-                                        EngineKind::linked_blocks};
-// "Interpreter", "OneInstruction", "WholeBlocks", "LinkedBlocks".
+                                        EngineKind::checked_blocks, EngineKind::linked_blocks};
+// "Interpreter", "OneInstruction", "WholeBlocks", "CheckedBlocks", "LinkedBlocks".
 [[nodiscard]] std::string_view name(EngineKind kind);
 
 // A test that cannot be run as it is written: one readable line.

@@ -26,6 +26,7 @@ class Refuse final : public asmjit::ErrorHandler {
 };
 
 void emit_block(Context& c, const plan::Block& block) {
+  if (c.request.checked && !block.steps.empty()) emit::emit_check(c, block);
   for (const plan::Step& step : block.steps) {
     c.guest_offset = step.offset;
     c.last = &step == &block.steps.back();

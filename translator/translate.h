@@ -34,6 +34,12 @@ struct Request {
   std::uint32_t first_site = 0;    // number for the first direct exit; the rest follow
   std::uint32_t brief_number = 0;  // number for the block's brief callout, if it has one
   abi::StubTable stubs;
+  // The code may be written without anybody being told, so the fragment first compares it with `bytes` and leaves
+  // through Fragment::stale_exit if it differs; it ends behind each instruction that writes to memory.
+  bool checked = false;
+  // With `checked`: one byte for each of `bytes`, not 0 where the code has been seen to change. An immediate there
+  // is loaded from the code instead of being compared, where that can be done.
+  std::span<const std::uint8_t> variable{};
   Options options;
 };
 
@@ -79,6 +85,10 @@ struct Fragment {
   std::uint32_t guest_bytes = 0;
   std::uint32_t guest_instructions = 0;
   bool crosses_page = false;  // its (only) instruction continues on the next page
+  // Request::checked: the index in `exits` of the way out when the code has changed. It is not to be linked.
+  std::optional<std::uint32_t> stale_exit;
+  // Where the fragment may jump to itself: behind the comparison, if it writes no memory.
+  std::uint32_t loop_offset = 0;
 };
 
 // Keeps the storage that a translation needs, so that the next one finds it. Not thread-safe.

@@ -88,6 +88,8 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   request.options.deterministic_time = options_.deterministic;
   request.options.model = cpu_.model;
   request.options.repeats_alone = options_.deterministic;
+  request.checked = checked(physical) || (second_page != 0 && checked(second_page));
+  if (request.checked) request.variable = variable_bytes(physical, second_page, request.bytes.size());
   translator::Fragment fragment = translator_.translate(request);
   if (fragment.code.size() > kLargestFragment) return kNoFragment;
   if (options_.verify && !check(request, fragment)) {
@@ -106,6 +108,12 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   record.second_page = fragment.crosses_page ? second_page : 0;
   record.interpret_only = fragment.guest_instructions == 0;
   record.points = std::move(fragment.points);
+  record.loop_offset = fragment.loop_offset;
+  record.checked = request.checked;
+  if (record.checked) {
+    const auto source = request.bytes.first(std::min<std::size_t>(request.bytes.size(), fragment.guest_bytes));
+    record.source.assign(source.begin(), source.end());
+  }
 
   const auto id = static_cast<FragmentId>(fragments_->size());
   cache_->write32(offset - kHeaderBytes, id);
@@ -115,16 +123,34 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
     const auto name = fmt::format("guest_{:08x}_mode{}", eip, mode_);
     perf_map_->add(request.host_address, record.host_size, name);
   }
-  protect(physical);
-  if (record.second_page != 0) protect(record.second_page);
+  if (!record.checked) {
+    protect(physical);
+    if (record.second_page != 0) protect(record.second_page);
+  }
 
   ++stats_.fragments;
   stats_.guest_instructions += fragment.guest_instructions;
   stats_.guest_bytes += fragment.guest_bytes;
   stats_.host_bytes += record.host_size;
-  fragments_->add(std::move(record), fragment.exits, fragment.brief);
+  fragments_->add(std::move(record), fragment);
   stats_.translate_cycles += __rdtsc() - start;
   return id;
+}
+
+// For translator::Request::variable: which of `size` bytes from `physical` change often.
+std::span<const std::uint8_t> TranslateEngine::variable_bytes(mmu::PhysAddr physical, mmu::PhysAddr second_page,
+                                                              std::size_t size) {
+  const auto first = written_.changed(physical);
+  const auto offset = static_cast<std::size_t>(physical & mmu::kPageMask);
+  if (second_page == 0) return first.empty() ? first : first.subspan(offset, size);
+  variable_.assign(size, 0);
+  const std::size_t in_first = mmu::kPageSize - offset;
+  const auto second = written_.changed(second_page);
+  if (!first.empty()) std::copy_n(first.begin() + static_cast<std::ptrdiff_t>(offset), in_first, variable_.begin());
+  if (!second.empty()) {
+    std::copy_n(second.begin(), size - in_first, variable_.begin() + static_cast<std::ptrdiff_t>(in_first));
+  }
+  return variable_;
 }
 
 void TranslateEngine::protect(mmu::PhysAddr page) {

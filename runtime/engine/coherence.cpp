@@ -1,4 +1,6 @@
 // What ends the life of a fragment or of a jump-table entry: writes to code, and pages that windows drop.
+#include <x86intrin.h>
+
 #include <algorithm>
 
 #include "runtime/engine/translate_engine.h"
@@ -47,7 +49,9 @@ void TranslateEngine::on_code_write(mmu::PhysAddr address, std::uint32_t size) {
   const auto fragments = fragments_->on_page(page);
   if (fragments.empty()) return;
   ++stats_.code_writes;
-  const bool all = ++writes_[page] > kWritesTolerated;
+  const bool checked = written_.note_write(page, __rdtsc());
+  if (checked) ++stats_.checked_pages;
+  const bool all = ++writes_[page] > kWritesTolerated || checked;
   for (const FragmentId id : fragments) {
     const mmu::PhysAddr first = page_of((*fragments_)[id].physical);
     const mmu::PhysAddr second = (*fragments_)[id].second_page;
@@ -55,6 +59,28 @@ void TranslateEngine::on_code_write(mmu::PhysAddr address, std::uint32_t size) {
     kill(id);
     release_page(first);
     if (second != 0) release_page(second);
+  }
+}
+
+// A checked fragment found that its source has changed: learns what changes there, and forgets it.
+void TranslateEngine::on_stale(FragmentId id) {
+  ++stats_.stale;
+  const Record& record = (*fragments_)[id];
+  const auto offset = static_cast<std::uint32_t>(record.physical & mmu::kPageMask);
+  const std::uint32_t in_page = mmu::kPageSize - offset;
+  for (std::uint32_t i = 0; i < record.source.size(); ++i) {
+    const mmu::PhysAddr at = i < in_page ? record.physical + i : record.second_page + (i - in_page);
+    const mmu::PhysPage page = cpu_.mmu.physical().page(at);
+    if (page.host != nullptr && page.host[at & mmu::kPageMask] != record.source[i]) written_.note_changed(at);
+  }
+  written_.note_stale(record.physical, __rdtsc());
+  kill(id);
+}
+
+// Pages that have been checked for long enough are protected again, until they are written.
+void TranslateEngine::expire_checked_pages() {
+  for (const mmu::PhysAddr page : written_.expire(__rdtsc())) {
+    for (const FragmentId id : fragments_->on_page(page)) kill(id);
   }
 }
 

@@ -46,7 +46,8 @@ struct TranslateOptions {
   bool deterministic = false;  // no chaining: run() steps one fragment or one instruction, exactly counted
   unsigned max_block = 64;     // guest instructions of one block
   std::uint64_t cache_bytes = 64ULL << 20;
-  bool perf_map = false;  // names every fragment for perf(1) in /tmp/perf-PID.map
+  bool protect_code = true;  // false, for tests: every fragment checks its own source
+  bool perf_map = false;     // names every fragment for perf(1) in /tmp/perf-PID.map
 };
 
 [[nodiscard]] std::unique_ptr<Engine> make_interpreter(Cpu& cpu);

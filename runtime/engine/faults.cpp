@@ -123,7 +123,8 @@ bool TranslateEngine::on_memory_fault(const siginfo_t& info, ucontext_t& context
       ++stats_.fault_fills;
       return true;
     }
-    if (fill.kind == mmu::Fill::page_fault && linear < kMayWrap) {
+    // A fragment that checks its code reads what the guest fetches.
+    if (fill.kind == mmu::Fill::page_fault && linear < kMayWrap && !record.checked) {
       page_fault_ = GuestFault{vector::kPf, true, false, fill.error, linear};
     }
   }

@@ -24,16 +24,16 @@ FragmentId FragmentTable::at(std::uint32_t host_offset) const {
   return static_cast<FragmentId>(found - records_.begin());
 }
 
-FragmentId FragmentTable::add(Record record, std::span<const translator::DirectExit> exits,
-                              const std::optional<isa::Insn>& brief) {
-  if (brief) briefs_.push_back(*brief);
+FragmentId FragmentTable::add(Record record, const translator::Fragment& fragment) {
+  if (fragment.brief) briefs_.push_back(*fragment.brief);
   const auto id = static_cast<FragmentId>(records_.size());
   record.first_site = next_site();
-  record.site_count = static_cast<std::uint32_t>(exits.size());
-  for (const auto& exit : exits) {
+  record.site_count = static_cast<std::uint32_t>(fragment.exits.size());
+  for (const auto& exit : fragment.exits) {
     sites_.push_back({id, kNoFragment, record.host_offset + exit.patch_offset, record.host_offset + exit.stub_offset,
                       exit.target, exit.same_page});
   }
+  if (fragment.stale_exit) sites_[record.first_site + *fragment.stale_exit].stale = true;
   by_key_[key(record.physical, record.eip, record.mode)] = id;
   by_page_[page_of(record.physical)].push_back(id);
   if (record.second_page != 0) by_page_[record.second_page].push_back(id);
@@ -50,7 +50,8 @@ void FragmentTable::link(std::uint32_t number, FragmentId to) {
   if (s.to != kNoFragment) return;
   s.to = to;
   records_[to].incoming.push_back(number);
-  patch(s, records_[to].host_offset);
+  const Record& target = records_[to];
+  patch(s, target.host_offset + (s.from == to ? target.loop_offset : 0));
 }
 
 bool FragmentTable::link_to_lookup(std::uint32_t number, std::uint32_t lookup) {

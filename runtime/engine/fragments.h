@@ -24,6 +24,7 @@ struct Site {
   std::uint32_t stub_offset = 0;   // cache offset of its own stub
   std::uint32_t target = 0;        // guest eip
   bool same_page = false;
+  bool stale = false;  // taken when the code has changed (translator::Fragment::stale_exit); never linked
 };
 
 struct Record {
@@ -37,7 +38,10 @@ struct Record {
   mmu::PhysAddr physical = 0;     // of its first byte
   mmu::PhysAddr second_page = 0;  // of the page that a crossing instruction continues on, else 0
   bool live = true;
-  bool interpret_only = false;  // its first instruction is a callout: do not enter, interpret
+  bool interpret_only = false;       // its first instruction is a callout: do not enter, interpret
+  bool checked = false;              // compares its source with memory: its page is not protected
+  std::uint32_t loop_offset = 0;     // from host_offset: where its own exits may be linked to
+  std::vector<std::uint8_t> source;  // checked: the guest's bytes
   std::vector<translator::Point> points;
   std::vector<std::uint32_t> incoming;  // sites linked to it
 };
@@ -60,7 +64,7 @@ class FragmentTable {
   [[nodiscard]] std::size_t size() const { return records_.size(); }
 
   // Takes over a fragment that stands at `record.host_offset` in the cache.
-  FragmentId add(Record record, std::span<const translator::DirectExit> exits, const std::optional<isa::Insn>& brief);
+  FragmentId add(Record record, const translator::Fragment& fragment);
   void link(std::uint32_t site, FragmentId to);
   // Makes the site go through the jump table without leaving the cache, for a target whose fragment may be
   // replaced unseen. `lookup` is the stub's cache offset. False: no room.

@@ -121,6 +121,7 @@ bool TranslateEngine::deliver_pending_interrupt() {
   if (!cpu_.platform.interrupt_pending()) return true;
   ++stats_.interrupts;
   has_last_site_ = false;
+  if (written_.any_checked()) expire_checked_pages();
   return deliver_interrupt(cpu_, cpu_.platform.interrupt_acknowledge());
 }
 
@@ -199,6 +200,10 @@ TranslateEngine::Step TranslateEngine::enter(FragmentId id) {
   ++stats_.exits[host.exit_reason];
   switch (static_cast<abi::Exit>(host.exit_reason)) {
     case abi::Exit::direct:
+      if (const Site& site = fragments_->site(host.exit_site); site.stale) {
+        on_stale(site.from);
+        return options_.deterministic ? interpret(1) : Step::ran;  // there, a step makes progress
+      }
       last_site_ = host.exit_site;
       has_last_site_ = true;
       break;
@@ -265,6 +270,8 @@ Stats TranslateEngine::stats() const {
       {"host steps after kicks", stats_.kick_steps},
       {"writes to code pages", stats_.code_writes},
       {"fragments invalidated", stats_.invalidated},
+      {"code pages checked instead of protected", stats_.checked_pages},
+      {"fragments found changed", stats_.stale},
       {"return ring overflows", stats_.ring_overflows},
       {"translation cache flushes", stats_.flushes},
       {"fragments refused by the verifier", stats_.rejected},

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "runtime/engine/perf_map.h"
 #include "runtime/engine/return_ring.h"
 #include "runtime/engine/stubs.h"
+#include "runtime/engine/written_code.h"
 #include "runtime/semantics/interpreter.h"
 #include "translator/mode_key.h"
 #include "translator/translate.h"
@@ -53,6 +55,8 @@ struct TranslateStats {
   std::uint64_t kick_steps = 0;   // host instructions stepped to reach a boundary
   std::uint64_t invalidated = 0;  // fragments killed by writes to their code
   std::uint64_t code_writes = 0;
+  std::uint64_t checked_pages = 0;  // pages that became checked instead of protected
+  std::uint64_t stale = 0;          // fragments that found their source changed
   std::uint64_t flushes = 0;
   std::uint64_t rejected = 0;  // by the verifier
   std::uint64_t translate_cycles = 0;
@@ -106,6 +110,10 @@ class TranslateEngine final : public Engine,
   FragmentId build(std::uint32_t eip, mmu::PhysAddr physical);
   bool check(const translator::Request& request, const translator::Fragment& fragment);
   void protect(mmu::PhysAddr page);
+  [[nodiscard]] bool checked(mmu::PhysAddr address) const {
+    return !options_.protect_code || written_.checked(address);
+  }
+  std::span<const std::uint8_t> variable_bytes(mmu::PhysAddr physical, mmu::PhysAddr second_page, std::size_t size);
   void flush();
   std::uint32_t intern(const translator::ModeKey& key);
 
@@ -121,6 +129,8 @@ class TranslateEngine final : public Engine,
   void on_drop_all(std::uint32_t window_id) override;
   void kill(FragmentId id);
   void release_page(mmu::PhysAddr page);
+  void on_stale(FragmentId id);
+  void expire_checked_pages();
 
   Cpu& cpu_;
   TranslateOptions options_;
@@ -151,6 +161,8 @@ class TranslateEngine final : public Engine,
   bool has_last_site_ = false;
   std::uint64_t interpreted_retired_ = 0;
   std::unordered_map<mmu::PhysAddr, std::uint32_t> writes_;  // trapped writes a code page
+  WrittenCode written_;
+  std::vector<std::uint8_t> variable_;  // storage of variable_bytes()
   // The guest's page fault by which translated code has just been left: it need not be found out again.
   std::optional<GuestFault> page_fault_;
   std::int64_t last_fault_rip_ = 0;

@@ -128,6 +128,11 @@ engine::TranslateOptions stepping(unsigned max_block) {
 TEST(LockstepRandom, SingleInstructionsAgree) { compare_programs(stepping(1), 3000, 1, 1); }
 TEST(LockstepRandom, OneInstructionABlockAgrees) { compare_programs(stepping(1), 1000, 40, 100000); }
 TEST(LockstepRandom, WholeBlocksAgree) { compare_programs(stepping(64), 2000, 40, 200000); }
+TEST(LockstepRandom, BlocksThatCheckTheirCodeAgree) {
+  engine::TranslateOptions options = stepping(64);
+  options.protect_code = false;
+  compare_programs(options, 2000, 40, 300000);
+}
 
 }  // namespace
 }  // namespace ringshift::test

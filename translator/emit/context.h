@@ -19,6 +19,7 @@ struct Deferred {
     direct_stub,            // leave through exit_direct for `exit`
     counted_branch,         // count, then a direct exit to `target`
     saved_flags_interpret,  // restore flags from r10, then leave through exit_interpret
+    stale,                  // restore ecx from r10, then leave through exit_direct for `exit`
     shadowed_exit,          // sti: leave through exit_interrupt to `target`, with the interrupt shadow set
   };
   Kind kind = Kind::direct_stub;

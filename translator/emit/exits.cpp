@@ -136,6 +136,19 @@ void return_site(Context& c, std::uint32_t expected) {
   c.a.mov(x86::rcx, x86::r10);
 }
 
+void jump_stale(Context& c) {
+  auto& stale = c.fragment.stale_exit;
+  if (!stale) {
+    stale = static_cast<std::uint32_t>(c.fragment.exits.size());
+    c.fragment.exits.push_back({.target = c.request.eip, .same_page = false});
+  }
+  c.deferred.push_back({.kind = Deferred::Kind::stale,
+                        .patch_offset = open_rel32(c, {0xE9}),
+                        .target = c.request.eip,
+                        .exit = *stale,
+                        .point = here(c)});
+}
+
 void jump_shadowed_exit(Context& c, std::uint32_t next, unsigned completed) {
   const std::uint32_t patch = open_rel32(c, {0xE9});
   Point point = here(c);
@@ -152,13 +165,29 @@ void branch_interpret(Context& c, std::uint8_t condition, unsigned completed) {
 }
 
 void finish_exits(Context& c) {
+  std::uint32_t stale_stub = 0;
   for (std::size_t i = 0; i < c.deferred.size(); ++i) {  // grows: a counted branch defers its stub
     const Deferred d = c.deferred[i];
+    if (d.kind == Deferred::Kind::stale && stale_stub != 0) {  // one for all comparisons
+      c.patches.push_back({.offset = d.patch_offset, .destination = stale_stub});
+      continue;
+    }
     c.patches.push_back({.offset = d.patch_offset, .destination = c.offset()});
     c.guest_offset = d.point.guest_offset;
     c.index = d.point.index;
-    mark_fixup(c, d.kind == Deferred::Kind::saved_flags_interpret ? Fixup::flags_in_r10 : Fixup::none);
+    mark_fixup(c, d.kind == Deferred::Kind::saved_flags_interpret ? Fixup::flags_in_r10
+                  : d.kind == Deferred::Kind::stale               ? Fixup::ecx_in_r10
+                                                                  : Fixup::none);
     switch (d.kind) {
+      case Deferred::Kind::stale:
+        stale_stub = c.offset();
+        c.a.mov(x86::rcx, x86::r10);
+        mark_fixup(c, Fixup::none);
+        c.fragment.exits[d.exit].patch_offset = c.fragment.exits[d.exit].stub_offset = c.offset();
+        c.a.mov(x86::r8d, d.target);
+        c.a.mov(x86::r9d, c.request.first_site + d.exit);
+        jump_absolute(c, c.request.stubs.exit_direct);
+        break;
       case Deferred::Kind::direct_stub:
         c.fragment.exits[d.exit].stub_offset = c.offset();
         c.a.mov(x86::r8d, d.target);

@@ -28,6 +28,9 @@ void jump_shadowed_exit(Context& c, std::uint32_t next, unsigned completed);
 // A conditional branch that leaves the current instruction to the runtime; native flags are in r10.
 void branch_interpret(Context& c, std::uint8_t condition, unsigned completed);
 
+// To the exit for code that has changed; guest ecx is in r10.
+void jump_stale(Context& c);
+
 // Adds to HostContext::retired if the options ask for it. Uses r10, keeps flags.
 void count_retired(Context& c, unsigned completed);
 

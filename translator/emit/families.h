@@ -15,6 +15,10 @@ void emit_string(Context& c, const isa::Insn& insn);   // string.cpp
 void emit_system(Context& c, const isa::Insn& insn);   // system.cpp: pushf, popf, cli, sti, rdtsc, mov from segment
 void emit_control(Context& c, const isa::Insn& insn);  // control.cpp: what ends a block
 
+// In front of a block whose code may change unseen: leaves if it has changed.
+void emit_check(Context& c, const plan::Block& block);               // check.cpp
+void emit_with_loaded_immediate(Context& c, const isa::Insn& insn);  // an immediate that is not compared
+
 // Any step of the plan.
 void emit_step(Context& c, const plan::Step& step);
 

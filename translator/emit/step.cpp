@@ -108,7 +108,7 @@ void emit_step(Context& c, const plan::Step& step) {
   }
   switch (step.treatment) {
     case plan::Treatment::copy:
-      return emit_copy(c, step.insn);
+      return step.loads_immediate ? emit_with_loaded_immediate(c, step.insn) : emit_copy(c, step.insn);
     case plan::Treatment::expand:
       return emit_expanded(c, step.insn);
     case plan::Treatment::side_exit:

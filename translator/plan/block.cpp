@@ -5,10 +5,20 @@
 #include "translator/decode/decoder.h"
 
 namespace ringshift::translator::plan {
+namespace {
+
+bool immediate_varies(const Request& request, const Step& step) {
+  const std::size_t first = step.offset + std::size_t{step.insn.imm_offset};
+  if (first + step.insn.imm_size > request.variable.size()) return false;
+  const auto bytes = request.variable.subspan(first, step.insn.imm_size);
+  return std::any_of(bytes.begin(), bytes.end(), [](std::uint8_t varies) { return varies != 0; });
+}
+
+}  // namespace
 
 void plan_block(const Request& request, Block& block) {
   block.steps.clear();
-  block.crosses_page = block.undecodable = block.falls_through = false;
+  block.crosses_page = block.undecodable = block.falls_through = block.writes_memory = false;
   const auto size = request.mode.code32 ? decode::CodeSize::bits32 : decode::CodeSize::bits16;
   const auto in_page = std::min<std::size_t>(request.in_page, request.bytes.size());
   const unsigned limit = std::max(1U, request.options.max_instructions);
@@ -28,12 +38,17 @@ void plan_block(const Request& request, Block& block) {
     }
     step.offset = static_cast<std::uint16_t>(offset);
     step.treatment = treatment(step.insn, request.mode, request.options);
+    if (request.checked && immediate_can_be_loaded(step.insn, step.treatment)) {
+      step.loads_immediate = immediate_varies(request, step);
+    }
+    const bool writes = may_write_memory(step.insn);
+    block.writes_memory = block.writes_memory || writes;
     offset = end;
     block.crosses_page = end > in_page;
     block.falls_through = step.treatment < Treatment::branch;
     if (step.treatment == Treatment::side_exit) ++side_exits;
     const bool full = block.steps.size() >= limit || side_exits > request.options.max_side_exits;
-    if (!block.falls_through || end >= in_page || alone || full) break;
+    if (!block.falls_through || end >= in_page || alone || full || (request.checked && writes)) break;
   }
   block.bytes = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(offset));
 }

@@ -21,6 +21,12 @@ enum class Treatment : std::uint8_t {
 // Decides by the operation, its operands, the mode and the options.
 [[nodiscard]] Treatment treatment(const isa::Insn& insn, const ModeKey& mode, const Options& options);
 
+// Whether the instruction, as translated, may write to guest memory.
+[[nodiscard]] bool may_write_memory(const isa::Insn& insn);
+
+// Whether the translation can load the immediate from the guest's code.
+[[nodiscard]] bool immediate_can_be_loaded(const isa::Insn& insn, Treatment treatment);
+
 // Whether an offset in `segment` is a linear address in this mode.
 [[nodiscard]] bool flat(Seg segment, const ModeKey& mode);
 
@@ -36,6 +42,7 @@ struct Step {
   isa::Insn insn;
   std::uint16_t offset = 0;  // from the start of the block
   Treatment treatment = Treatment::interpret;
+  bool loads_immediate = false;  // from the guest's code, which changes there (Request::variable)
 };
 
 struct Block {
@@ -46,6 +53,7 @@ struct Block {
   bool undecodable = false;
   // Execution continues at eip + bytes: the last step does not end the block.
   bool falls_through = false;
+  bool writes_memory = false;
 };
 
 // Replaces what `block` holds, but keeps its storage.

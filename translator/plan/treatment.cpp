@@ -91,6 +91,44 @@ bool needs_rex(const Insn& insn) { return insn.reg == kEsp || (!insn.memory && i
 
 }  // namespace
 
+bool may_write_memory(const Insn& insn) {
+  switch (insn.op) {
+    case Op::push:
+    case Op::pusha:
+    case Op::pushf:
+    case Op::push_seg:
+    case Op::call:
+    case Op::call_indirect:
+    case Op::enter:
+    case Op::movs:
+    case Op::stos:
+      return true;
+    case Op::host_fp:
+    case Op::host_int:
+      return (insn.host_memory & 2U) != 0;
+    default:
+      return insn.memory && !only_reads_memory(insn);
+  }
+}
+
+bool immediate_can_be_loaded(const Insn& insn, Treatment treatment) {
+  if (treatment != Treatment::copy || insn.imm_size != 4 || insn.width != 4) return false;
+  switch (insn.op) {
+    case Op::mov:
+    case Op::add:
+    case Op::or_:
+    case Op::adc:
+    case Op::sbb:
+    case Op::and_:
+    case Op::sub:
+    case Op::xor_:
+    case Op::cmp:
+      return insn.form == Form::rm_imm || insn.form == Form::acc_imm || insn.form == Form::opreg_imm;
+    default:
+      return false;
+  }
+}
+
 bool flat(Seg segment, const ModeKey& mode) {
   switch (segment) {
     case Seg::es:
