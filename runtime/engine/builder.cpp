@@ -42,8 +42,20 @@ FragmentId TranslateEngine::fragment_at(std::uint32_t eip) {
       return kNoFragment;
     }
   }
-  if (!options_.deterministic) table_->set(eip, record.host_offset);
+  if (options_.deterministic) return id;
+  if (!table_->used(eip)) enter_page(eip, fill.address);
+  table_->set(eip, (*fragments_)[id].host_offset);
   return id;
+}
+
+// A page of code that another process has run before: all of its fragments are found at once.
+void TranslateEngine::enter_page(std::uint32_t eip, mmu::PhysAddr physical) {
+  for (const FragmentId id : fragments_->on_page(physical)) {
+    const Record& record = (*fragments_)[id];
+    const bool here =
+        ((record.eip ^ eip) >> mmu::kPageShift) == 0 && ((record.physical ^ physical) >> mmu::kPageShift) == 0;
+    if (here && record.mode == mode_ && record.second_page == 0) table_->set(record.eip, record.host_offset);
+  }
 }
 
 FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {

@@ -24,6 +24,11 @@ class JumpTable {
 
   [[nodiscard]] std::uint64_t address() const { return reinterpret_cast<std::uint64_t>(entries_); }
   [[nodiscard]] std::uint32_t get(std::uint32_t eip) const { return used(eip) ? entries_[eip] : 0; }
+  // Whether an entry of eip's page has been set since the page was dropped.
+  [[nodiscard]] bool used(std::uint32_t eip) const {
+    const std::uint32_t page = eip >> mmu::kPageShift;
+    return (bitmap_[page / 64] >> (page % 64) & 1U) != 0;
+  }
   void set(std::uint32_t eip, std::uint32_t offset);
   void erase(std::uint32_t eip) {
     if (used(eip)) entries_[eip] = 0;
@@ -35,10 +40,6 @@ class JumpTable {
 
  private:
   JumpTable() = default;
-  [[nodiscard]] bool used(std::uint32_t eip) const {
-    const std::uint32_t page = eip >> mmu::kPageShift;
-    return (bitmap_[page / 64] >> (page % 64) & 1U) != 0;
-  }
   using Offsets = std::vector<std::uint16_t>;
   void compact(std::uint32_t page, Offsets& offsets) const;
   void forget(std::uint32_t page, const Offsets& offsets);

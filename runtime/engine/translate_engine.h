@@ -107,6 +107,7 @@ class TranslateEngine final : public Engine,
 
   // builder
   FragmentId fragment_at(std::uint32_t eip);
+  void enter_page(std::uint32_t eip, mmu::PhysAddr physical);
   FragmentId build(std::uint32_t eip, mmu::PhysAddr physical);
   bool check(const translator::Request& request, const translator::Fragment& fragment);
   void protect(mmu::PhysAddr page);
