@@ -18,7 +18,8 @@ namespace ringshift::mmu {
 
 struct MmuStats {
   std::uint64_t tlb_misses = 0;
-  std::uint64_t page_faults = 0;  // guest page faults found by translate()
+  std::uint64_t page_faults = 0;    // guest page faults
+  std::uint64_t slow_accesses = 0;  // to devices, ROM and pages with code
 };
 
 class Mmu {
@@ -62,7 +63,10 @@ class Mmu {
   // to a page with code tells CodePages' listeners first.
   std::uint64_t read(const TlbEntry& entry, Linear linear, unsigned size) {
     const std::uint32_t offset = linear & kPageMask;
-    if (entry.host == nullptr) return physical_.read(entry.page | offset, size);
+    if (entry.host == nullptr) {
+      ++stats_.slow_accesses;
+      return physical_.read(entry.page | offset, size);
+    }
     const std::uint8_t* from = entry.host + offset;
     switch (size) {
       case 1:
@@ -83,6 +87,7 @@ class Mmu {
   void write(const TlbEntry& entry, Linear linear, unsigned size, std::uint64_t value) {
     const std::uint32_t offset = linear & kPageMask;
     if (entry.host == nullptr || !entry.writable) {
+      ++stats_.slow_accesses;
       physical_.write(entry.page | offset, size, value);
       return;
     }

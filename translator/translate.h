@@ -40,6 +40,8 @@ struct Request {
   // With `checked`: one byte for each of `bytes`, not 0 where the code has been seen to change. An immediate there
   // is loaded from the code instead of being compared, where that can be done.
   std::span<const std::uint8_t> variable{};
+  // Instructions whose accesses mostly fault, so that the runtime had better execute them: offsets in eip's page.
+  std::span<const std::uint16_t> trapping{};
   Options options;
 };
 
@@ -87,6 +89,8 @@ struct Fragment {
   bool crosses_page = false;  // its (only) instruction continues on the next page
   // Request::checked: the index in `exits` of the way out when the code has changed. It is not to be linked.
   std::optional<std::uint32_t> stale_exit;
+  // The index in `exits` of the way out in front of an instruction of Request::trapping. It is not to be linked.
+  std::optional<std::uint32_t> trap_exit;
   // Where the fragment may jump to itself: behind the comparison, if it writes no memory.
   std::uint32_t loop_offset = 0;
 };

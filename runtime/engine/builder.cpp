@@ -102,6 +102,7 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   request.options.repeats_alone = options_.deterministic;
   request.checked = checked(physical) || (second_page != 0 && checked(second_page));
   if (request.checked) request.variable = variable_bytes(physical, second_page, request.bytes.size());
+  request.trapping = trap_sites_.on_page(physical);
   translator::Fragment fragment = translator_.translate(request);
   if (fragment.code.size() > kLargestFragment) return kNoFragment;
   if (options_.verify && !check(request, fragment)) {

@@ -46,20 +46,36 @@ void TranslateEngine::release_page(mmu::PhysAddr page) {
 
 void TranslateEngine::on_code_write(mmu::PhysAddr address, std::uint32_t size) {
   const mmu::PhysAddr page = page_of(address);
-  const auto fragments = fragments_->on_page(page);
-  if (fragments.empty()) return;
+  if (fragments_->on_page(page).empty()) return;
   ++stats_.code_writes;
   const bool checked = written_.note_write(page, __rdtsc());
   if (checked) ++stats_.checked_pages;
   const bool all = ++writes_[page] > kWritesTolerated || checked;
-  for (const FragmentId id : fragments) {
+  if (all) return invalidate(page, mmu::kPageSize);
+  invalidate(address, size);
+}
+
+// No fragment with any of these bytes, all in one page, is left.
+void TranslateEngine::invalidate(mmu::PhysAddr address, std::uint32_t size) {
+  for (const FragmentId id : fragments_->on_page(address)) {
     const mmu::PhysAddr first = page_of((*fragments_)[id].physical);
     const mmu::PhysAddr second = (*fragments_)[id].second_page;
-    if (!all && !covers((*fragments_)[id], address, size)) continue;
+    if (!covers((*fragments_)[id], address, size)) continue;
     kill(id);
     release_page(first);
     if (second != 0) release_page(second);
   }
+}
+
+// The instruction of `site` is left to the runtime because it mostly faults.
+TranslateEngine::Step TranslateEngine::run_trap_site(const Site& site) {
+  const Record& record = (*fragments_)[site.from];
+  const mmu::PhysAddr instruction = record.physical + (site.target - record.eip);
+  const auto answered = [this] { return cpu_.mmu.stats().page_faults + cpu_.mmu.stats().slow_accesses; };
+  const std::uint64_t before = answered();
+  const Step step = interpret(1);
+  if (!trap_sites_.note_run(instruction, answered() != before)) invalidate(instruction, 1);
+  return step;
 }
 
 // A checked fragment found that its source has changed: learns what changes there, and forgets it.

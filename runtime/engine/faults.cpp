@@ -129,6 +129,7 @@ bool TranslateEngine::on_memory_fault(const siginfo_t& info, ucontext_t& context
     }
   }
   last_fault_rip_ = 0;
+  faulted_ = record.physical + point->guest_offset;
   capture(context, record, *point, abi::Exit::memory_fault);
   return true;
 }

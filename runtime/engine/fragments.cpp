@@ -33,6 +33,7 @@ FragmentId FragmentTable::add(Record record, const translator::Fragment& fragmen
     sites_.push_back({id, kNoFragment, record.host_offset + exit.patch_offset, record.host_offset + exit.stub_offset,
                       exit.target, exit.same_page});
   }
+  if (fragment.trap_exit) sites_[record.first_site + *fragment.trap_exit].traps = true;
   if (fragment.stale_exit) sites_[record.first_site + *fragment.stale_exit].stale = true;
   by_key_[key(record.physical, record.eip, record.mode)] = id;
   by_page_[page_of(record.physical)].push_back(id);

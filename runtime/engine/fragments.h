@@ -24,6 +24,7 @@ struct Site {
   std::uint32_t stub_offset = 0;   // cache offset of its own stub
   std::uint32_t target = 0;        // guest eip
   bool same_page = false;
+  bool traps = false;  // taken in front of an instruction that the runtime executes (Fragment::trap_exit); never linked
   bool stale = false;  // taken when the code has changed (translator::Fragment::stale_exit); never linked
 };
 

@@ -204,12 +204,19 @@ TranslateEngine::Step TranslateEngine::enter(FragmentId id) {
         on_stale(site.from);
         return options_.deterministic ? interpret(1) : Step::ran;  // there, a step makes progress
       }
+      if (const Site& site = fragments_->site(host.exit_site); site.traps) {
+        return options_.deterministic && host.retired != before ? Step::ran : run_trap_site(site);
+      }
       last_site_ = host.exit_site;
       has_last_site_ = true;
       break;
     case abi::Exit::interpret:
       return options_.deterministic && host.retired != before ? Step::ran : interpret(1);
     case abi::Exit::memory_fault:
+      if (trap_sites_.note_fault(faulted_)) {
+        ++stats_.trap_sites;
+        invalidate(faulted_, 1);
+      }
       if (options_.deterministic && host.retired != before) return Step::ran;
       return page_fault_ ? raise_page_fault() : interpret(1);
     case abi::Exit::fp_fault:
@@ -272,6 +279,7 @@ Stats TranslateEngine::stats() const {
       {"fragments invalidated", stats_.invalidated},
       {"code pages checked instead of protected", stats_.checked_pages},
       {"fragments found changed", stats_.stale},
+      {"instructions left to the runtime because they fault", stats_.trap_sites},
       {"return ring overflows", stats_.ring_overflows},
       {"translation cache flushes", stats_.flushes},
       {"fragments refused by the verifier", stats_.rejected},

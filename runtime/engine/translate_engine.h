@@ -20,6 +20,7 @@
 #include "runtime/engine/perf_map.h"
 #include "runtime/engine/return_ring.h"
 #include "runtime/engine/stubs.h"
+#include "runtime/engine/trap_sites.h"
 #include "runtime/engine/written_code.h"
 #include "runtime/semantics/interpreter.h"
 #include "translator/mode_key.h"
@@ -56,6 +57,7 @@ struct TranslateStats {
   std::uint64_t invalidated = 0;  // fragments killed by writes to their code
   std::uint64_t code_writes = 0;
   std::uint64_t checked_pages = 0;  // pages that became checked instead of protected
+  std::uint64_t trap_sites = 0;     // instructions that became callouts because they mostly fault
   std::uint64_t stale = 0;          // fragments that found their source changed
   std::uint64_t flushes = 0;
   std::uint64_t rejected = 0;  // by the verifier
@@ -130,7 +132,9 @@ class TranslateEngine final : public Engine,
   void on_drop_all(std::uint32_t window_id) override;
   void kill(FragmentId id);
   void release_page(mmu::PhysAddr page);
+  void invalidate(mmu::PhysAddr address, std::uint32_t size);
   void on_stale(FragmentId id);
+  Step run_trap_site(const Site& site);
   void expire_checked_pages();
 
   Cpu& cpu_;
@@ -163,6 +167,8 @@ class TranslateEngine final : public Engine,
   std::uint64_t interpreted_retired_ = 0;
   std::unordered_map<mmu::PhysAddr, std::uint32_t> writes_;  // trapped writes a code page
   WrittenCode written_;
+  TrapSites trap_sites_;
+  mmu::PhysAddr faulted_ = 0;           // the instruction at which a host fault has just left translated code
   std::vector<std::uint8_t> variable_;  // storage of variable_bytes()
   // The guest's page fault by which translated code has just been left: it need not be found out again.
   std::optional<GuestFault> page_fault_;

@@ -84,6 +84,17 @@ void exit_interpret(Context& c, std::uint32_t eip, unsigned completed) {
   jump_absolute(c, c.request.stubs.exit_interpret);
 }
 
+void exit_trap(Context& c) {
+  count_retired(c, c.index);
+  const auto exit = static_cast<std::uint32_t>(c.fragment.exits.size());
+  c.fragment.trap_exit = exit;
+  c.fragment.exits.push_back(
+      {.patch_offset = c.offset(), .stub_offset = c.offset(), .target = c.eip(), .same_page = false});
+  c.a.mov(x86::r8d, c.eip());
+  c.a.mov(x86::r9d, c.request.first_site + exit);
+  jump_absolute(c, c.request.stubs.exit_direct);
+}
+
 void exit_brief(Context& c, const isa::Insn& insn) {
   count_retired(c, c.index);
   c.fragment.brief = insn;

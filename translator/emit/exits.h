@@ -8,6 +8,8 @@ namespace ringshift::translator::emit {
 // Code that ends the main path. `completed`: instructions to count as retired on this way out.
 void exit_direct(Context& c, std::uint32_t target, unsigned completed);
 void exit_brief(Context& c, const isa::Insn& insn);
+// In front of an instruction of Request::trapping.
+void exit_trap(Context& c);
 void exit_interpret(Context& c, std::uint32_t eip, unsigned completed);
 // r8d = guest target: through the jump table.
 void exit_indirect(Context& c);

@@ -81,13 +81,14 @@ bool names_esp(const isa::Insn& insn) {
 // Whether r12d must be guest esp before the instruction starts.
 bool needs_esp(const plan::Step& step) {
   const isa::Insn& insn = step.insn;
+  if (step.treatment == plan::Treatment::interpret) return true;
   switch (insn.op) {
     case Op::call:
     case Op::ret:
     case Op::leave:
-      return step.treatment == plan::Treatment::interpret;
+      return false;
     case Op::call_indirect:
-      return step.treatment == plan::Treatment::interpret || names_esp(insn);
+      return names_esp(insn);
     case Op::lea:
       return insn.width != 4 && insn.reg == kEsp;
     case Op::pusha:
@@ -115,6 +116,7 @@ void emit_step(Context& c, const plan::Step& step) {
     case plan::Treatment::branch:
       return emit_control(c, step.insn);
     case plan::Treatment::interpret:
+      if (step.traps) return exit_trap(c);
       if (c.request.stubs.exit_brief != 0 && brief(step.insn.op)) return exit_brief(c, step.insn);
       return exit_interpret(c, c.eip(), c.index);
   }

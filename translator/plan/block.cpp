@@ -14,6 +14,12 @@ bool immediate_varies(const Request& request, const Step& step) {
   return std::any_of(bytes.begin(), bytes.end(), [](std::uint8_t varies) { return varies != 0; });
 }
 
+bool traps(const Request& request, std::size_t offset) {
+  constexpr std::uint32_t kPageMask = 0xFFF;
+  const auto place = static_cast<std::uint16_t>((request.eip + offset) & kPageMask);
+  return std::find(request.trapping.begin(), request.trapping.end(), place) != request.trapping.end();
+}
+
 }  // namespace
 
 void plan_block(const Request& request, Block& block) {
@@ -38,6 +44,10 @@ void plan_block(const Request& request, Block& block) {
     }
     step.offset = static_cast<std::uint16_t>(offset);
     step.treatment = treatment(step.insn, request.mode, request.options);
+    if (step.treatment != Treatment::interpret && traps(request, step.offset)) {
+      step.treatment = Treatment::interpret;
+      step.traps = true;
+    }
     if (request.checked && immediate_can_be_loaded(step.insn, step.treatment)) {
       step.loads_immediate = immediate_varies(request, step);
     }

@@ -42,6 +42,7 @@ struct Step {
   isa::Insn insn;
   std::uint16_t offset = 0;  // from the start of the block
   Treatment treatment = Treatment::interpret;
+  bool traps = false;            // translatable, but of Request::trapping
   bool loads_immediate = false;  // from the guest's code, which changes there (Request::variable)
 };
 
