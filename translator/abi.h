@@ -26,7 +26,7 @@
 // holds the `return miss` stub at its end; the runtime may drop its contents at any exit.
 //
 // Leaving. Every exit stores the native state through a stub of the runtime (StubTable):
-//   direct        r8d = guest target, r9d = exit site number        -> runtime links the site
+//   direct        r9d = exit site number                            -> runtime goes to its target and links the site
 //   miss          r8d = guest target                                 -> runtime looks it up, fills the table
 //   interpret     r8d = eip of the instruction                       -> runtime executes that one instruction
 //   brief         r8d = eip, r9d = number of the brief callout       -> the same without saving x87 and SSE

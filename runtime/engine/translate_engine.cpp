@@ -199,17 +199,18 @@ TranslateEngine::Step TranslateEngine::enter(FragmentId id) {
   fp_scrub_pointers(state);
   ++stats_.exits[host.exit_reason];
   switch (static_cast<abi::Exit>(host.exit_reason)) {
-    case abi::Exit::direct:
-      if (const Site& site = fragments_->site(host.exit_site); site.stale) {
+    case abi::Exit::direct: {
+      const Site& site = fragments_->site(host.exit_site);
+      state.eip = site.target;
+      if (site.stale) {
         on_stale(site.from);
         return options_.deterministic ? interpret(1) : Step::ran;  // there, a step makes progress
       }
-      if (const Site& site = fragments_->site(host.exit_site); site.traps) {
-        return options_.deterministic && host.retired != before ? Step::ran : run_trap_site(site);
-      }
+      if (site.traps) return options_.deterministic && host.retired != before ? Step::ran : run_trap_site(site);
       last_site_ = host.exit_site;
       has_last_site_ = true;
       break;
+    }
     case abi::Exit::interpret:
       return options_.deterministic && host.retired != before ? Step::ran : interpret(1);
     case abi::Exit::memory_fault:

@@ -28,6 +28,12 @@ void jump_absolute(Context& c, std::uint64_t address) {
   c.put(bytes);
 }
 
+// The runtime knows the target of each exit.
+void leave_direct(Context& c, std::uint32_t exit) {
+  c.a.mov(x86::r9d, c.request.first_site + exit);
+  jump_absolute(c, c.request.stubs.exit_direct);
+}
+
 Point here(const Context& c) { return {.guest_offset = c.guest_offset, .index = c.index}; }
 
 // A patchable branch whose rel32 is at `patch_offset`; its stub follows out of line.
@@ -90,9 +96,7 @@ void exit_trap(Context& c) {
   c.fragment.trap_exit = exit;
   c.fragment.exits.push_back(
       {.patch_offset = c.offset(), .stub_offset = c.offset(), .target = c.eip(), .same_page = false});
-  c.a.mov(x86::r8d, c.eip());
-  c.a.mov(x86::r9d, c.request.first_site + exit);
-  jump_absolute(c, c.request.stubs.exit_direct);
+  leave_direct(c, exit);
 }
 
 void exit_brief(Context& c, const isa::Insn& insn) {
@@ -195,15 +199,11 @@ void finish_exits(Context& c) {
         c.a.mov(x86::rcx, x86::r10);
         mark_fixup(c, Fixup::none);
         c.fragment.exits[d.exit].patch_offset = c.fragment.exits[d.exit].stub_offset = c.offset();
-        c.a.mov(x86::r8d, d.target);
-        c.a.mov(x86::r9d, c.request.first_site + d.exit);
-        jump_absolute(c, c.request.stubs.exit_direct);
+        leave_direct(c, d.exit);
         break;
       case Deferred::Kind::direct_stub:
         c.fragment.exits[d.exit].stub_offset = c.offset();
-        c.a.mov(x86::r8d, d.target);
-        c.a.mov(x86::r9d, c.request.first_site + d.exit);
-        jump_absolute(c, c.request.stubs.exit_direct);
+        leave_direct(c, d.exit);
         break;
       case Deferred::Kind::counted_branch:
         exit_direct(c, d.target, d.point.index);
