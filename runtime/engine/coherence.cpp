@@ -38,7 +38,7 @@ void TranslateEngine::kill(FragmentId id) {
 
 // If no fragment is left there, the page is ordinary memory again.
 void TranslateEngine::release_page(mmu::PhysAddr page) {
-  if (!fragments_->on_page(page).empty()) return;
+  if (fragments_->any_on_page(page)) return;
   writes_.erase(page);
   cpu_.mmu.code().clear(page, mmu::CodePages::kTranslated);
   if (!cpu_.mmu.code().contains(page)) cpu_.mmu.unprotect_code(page);
@@ -46,7 +46,7 @@ void TranslateEngine::release_page(mmu::PhysAddr page) {
 
 void TranslateEngine::on_code_write(mmu::PhysAddr address, std::uint32_t size) {
   const mmu::PhysAddr page = page_of(address);
-  if (fragments_->on_page(page).empty()) return;
+  if (!fragments_->any_on_page(page)) return;
   ++stats_.code_writes;
   const bool checked = written_.note_write(page, __rdtsc());
   if (checked) ++stats_.checked_pages;

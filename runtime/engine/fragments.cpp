@@ -104,6 +104,8 @@ std::vector<FragmentId> FragmentTable::on_page(mmu::PhysAddr page) const {
   return found == by_page_.end() ? std::vector<FragmentId>{} : found->second;
 }
 
+bool FragmentTable::any_on_page(mmu::PhysAddr page) const { return by_page_.contains(page_of(page)); }
+
 void FragmentTable::clear() {
   records_.clear();
   sites_.clear();

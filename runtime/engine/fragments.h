@@ -74,6 +74,7 @@ class FragmentTable {
   void kill(FragmentId id);
   // Live fragments with guest bytes on a physical page.
   [[nodiscard]] std::vector<FragmentId> on_page(mmu::PhysAddr page) const;
+  [[nodiscard]] bool any_on_page(mmu::PhysAddr page) const;
   void clear();
 
  private:

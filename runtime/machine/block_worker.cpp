@@ -1,7 +1,8 @@
 #include "runtime/machine/block_worker.h"
 
-#include <csignal>
 #include <utility>
+
+#include "runtime/machine/quiet_thread.h"
 
 namespace ringshift::machine {
 
@@ -18,13 +19,7 @@ class BlockWorker::Medium final : public devices::BlockMedium {
 };
 
 BlockWorker::BlockWorker(std::function<void()> wake) : wake_(std::move(wake)) {
-  if (!wake_) return;
-  // Signals are for the threads that expect them.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { work(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (wake_) thread_ = start_quiet_thread([this] { work(); });
 }
 
 BlockWorker::~BlockWorker() {

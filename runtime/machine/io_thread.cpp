@@ -1,11 +1,12 @@
 #include "runtime/machine/io_thread.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <cstdint>
+
+#include "runtime/machine/quiet_thread.h"
 
 namespace ringshift::machine {
 namespace {
@@ -17,13 +18,7 @@ constexpr int kAskAgainMs = 5;
 
 IoThread::IoThread(std::vector<Watch> watches)
     : watches_(std::move(watches)), wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  // Signals are for the thread that started us.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { loop(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = start_quiet_thread([this] { loop(); });
 }
 
 IoThread::~IoThread() {

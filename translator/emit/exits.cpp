@@ -52,10 +52,17 @@ void load_jump_table_entry(Context& c) {
   c.a.lea(x86::r9, x86::ptr(x86::r9, x86::r14));
 }
 
-// The target's page may be mapped elsewhere tomorrow, so the way there is not patched.
-void exit_to_other_page(Context& c, std::uint32_t target) {
+// An exit that stands here and is never patched; returns its index.
+std::uint32_t add_unpatched_exit(Context& c, std::uint32_t target) {
+  const auto exit = static_cast<std::uint32_t>(c.fragment.exits.size());
   c.fragment.exits.push_back(
       {.patch_offset = c.offset(), .stub_offset = c.offset(), .target = target, .same_page = false});
+  return exit;
+}
+
+// The target's page may be mapped elsewhere tomorrow, so the way there is not patched.
+void exit_to_other_page(Context& c, std::uint32_t target) {
+  add_unpatched_exit(c, target);
   c.a.mov(x86::r8d, target);
   exit_indirect(c);
 }
@@ -92,11 +99,8 @@ void exit_interpret(Context& c, std::uint32_t eip, unsigned completed) {
 
 void exit_trap(Context& c) {
   count_retired(c, c.index);
-  const auto exit = static_cast<std::uint32_t>(c.fragment.exits.size());
-  c.fragment.trap_exit = exit;
-  c.fragment.exits.push_back(
-      {.patch_offset = c.offset(), .stub_offset = c.offset(), .target = c.eip(), .same_page = false});
-  leave_direct(c, exit);
+  c.fragment.trap_exit = add_unpatched_exit(c, c.eip());
+  leave_direct(c, *c.fragment.trap_exit);
 }
 
 void exit_brief(Context& c, const isa::Insn& insn) {
@@ -122,8 +126,7 @@ void call_direct(Context& c, std::uint32_t target, unsigned completed) {
     add_direct_exit(c, open_rel32(c, {0xE8}), target);
     return;
   }
-  c.fragment.exits.push_back(
-      {.patch_offset = c.offset(), .stub_offset = c.offset(), .target = target, .same_page = false});
+  add_unpatched_exit(c, target);
   c.a.mov(x86::r8d, target);
   load_jump_table_entry(c);
   c.a.call(x86::r9);
