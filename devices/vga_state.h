@@ -27,6 +27,7 @@ struct VgaState {
     std::uint16_t id = 0xB0C5, width = 0, height = 0, bits = 0, enable = 0, bank = 0;
     std::uint16_t virtual_width = 0, virtual_height = 0, x = 0, y = 0;
     [[nodiscard]] bool enabled() const { return (enable & 1) != 0; }
+    [[nodiscard]] bool wide_dac() const { return (enable & 0x20) != 0; }
     [[nodiscard]] unsigned bytes_per_line() const {
       return bits == 4 ? virtual_width / 2U : virtual_width * ((bits + 7U) / 8);
     }
