@@ -63,7 +63,7 @@ abi::Exit TranslateEngine::run_brief(std::uint32_t number) {
 // Like select_mode, where that has nothing to make. False: the dispatcher must.
 bool TranslateEngine::follow_mode() {
   CpuState& state = cpu_.state;
-  if (!translator::translatable(state)) return false;
+  if (!translator::translatable(state) || debugged_by_steps(state)) return false;
   state.system_flags &= ~eflags::kRf;  // as TranslateEngine::step does
   const std::uint32_t mode = mode_index_[translator::mode_key(state).packed()];
   if (mode == mode_) return true;  // so is the view

@@ -102,7 +102,7 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   request.options.repeats_alone = options_.deterministic;
   request.checked = checked(physical) || (second_page != 0 && checked(second_page));
   if (request.checked) request.variable = variable_bytes(physical, second_page, request.bytes.size());
-  request.trapping = trap_sites_.on_page(physical);
+  request.trapping = trapping_on_page(eip, physical);
   translator::Fragment fragment = translator_.translate(request);
   if (fragment.code.size() > kLargestFragment) return kNoFragment;
   if (options_.verify && !check(request, fragment)) {
@@ -164,6 +164,18 @@ std::span<const std::uint8_t> TranslateEngine::variable_bytes(mmu::PhysAddr phys
     std::copy_n(second.begin(), size - in_first, variable_.begin() + static_cast<std::ptrdiff_t>(in_first));
   }
   return variable_;
+}
+
+// For translator::Request::trapping.
+std::span<const std::uint16_t> TranslateEngine::trapping_on_page(std::uint32_t eip, mmu::PhysAddr physical) {
+  const auto sites = trap_sites_.on_page(physical);
+  if (!breakpoints_.any()) return sites;
+  trapping_.assign(sites.begin(), sites.end());
+  for (const std::uint32_t linear : breakpoints_.all()) {
+    if ((linear ^ eip) >> mmu::kPageShift == 0)
+      trapping_.push_back(static_cast<std::uint16_t>(linear & mmu::kPageMask));
+  }
+  return trapping_;
 }
 
 void TranslateEngine::protect(mmu::PhysAddr page) {

@@ -2,6 +2,7 @@
 #include <x86intrin.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/engine/translate_engine.h"
 
@@ -97,6 +98,21 @@ void TranslateEngine::on_stale(FragmentId id) {
 void TranslateEngine::expire_checked_pages() {
   for (const mmu::PhysAddr page : written_.expire(__rdtsc())) {
     for (const FragmentId id : fragments_->on_page(page)) kill(id);
+  }
+}
+
+void TranslateEngine::set_breakpoints(std::vector<std::uint32_t> linear) {
+  const std::vector<std::uint32_t> changed = breakpoints_.set(std::move(linear));
+  if (changed.empty()) return;
+  std::vector<std::uint32_t> pages;
+  for (const std::uint32_t address : changed) pages.push_back(address >> mmu::kPageShift);
+  for (FragmentId id = 0; id < fragments_->size(); ++id) {
+    const Record& record = (*fragments_)[id];
+    if (!record.live || !std::ranges::binary_search(pages, record.eip >> mmu::kPageShift)) continue;
+    const mmu::PhysAddr first = page_of(record.physical), second = record.second_page;
+    kill(id);
+    release_page(first);
+    if (second != 0) release_page(second);
   }
 }
 

@@ -11,10 +11,12 @@
 namespace ringshift::engine {
 
 enum class StopReason : std::uint8_t {
-  budget,    // the instructions asked for have run
-  service,   // kick() was called: timers, input or a stop request wait
-  halted,    // HLT: nothing to do until an interrupt
-  shutdown,  // triple fault
+  budget,      // the instructions asked for have run
+  service,     // kick() was called: timers, input or a stop request wait
+  halted,      // HLT: nothing to do until an interrupt
+  shutdown,    // triple fault
+  breakpoint,  // in front of an instruction of set_breakpoints()
+  watchpoint,  // behind an instruction that met one of Cpu::watchpoints, which Cpu::watch_met tells
 };
 
 struct RunOutcome {
@@ -37,6 +39,16 @@ class Engine {
   virtual RunOutcome run(std::uint64_t max_instructions) = 0;
   // Any thread: makes run() return StopReason::service soon, or at once when next called.
   virtual void kick() = 0;
+
+  // ---- for debuggers; between runs, on the thread that runs
+  // Linear addresses of instructions, in any address space.
+  virtual void set_breakpoints(std::vector<std::uint32_t> linear) = 0;
+  // The next run does not stop at a breakpoint on the instruction that the CPU stands at now.
+  virtual void pass_breakpoint() = 0;
+  // Completes one instruction, or delivers one interrupt or exception and stands at its handler: StopReason::budget.
+  // StopReason::halted: only an interrupt can go on from here.
+  virtual RunOutcome step() = 0;
+
   [[nodiscard]] virtual Stats stats() const = 0;
 };
 

@@ -1,5 +1,9 @@
 // The interpreting engine: the reference semantics behind the engine interface.
+#include <utility>
+
+#include "runtime/engine/breakpoints.h"
 #include "runtime/engine/engine.h"
+#include "runtime/engine/single_step.h"
 #include "runtime/semantics/events.h"
 #include "runtime/semantics/interpreter.h"
 
@@ -26,10 +30,14 @@ class InterpretEngine final : public Engine {
         }
       }
       if (state.halted != 0) return leave(StopReason::halted);
-      const RunResult result = interpreter_.run(max_instructions - (retired_ - start));
+      const bool debugged = breakpoints_.any() || state.watched != 0;
+      if (breakpoints_.stop_at(state)) return leave(StopReason::breakpoint);
+      const RunResult result = interpreter_.run(debugged ? 1 : max_instructions - (retired_ - start));
       retired_ += result.retired;
+      if (cpu_.watch_met) return leave(StopReason::watchpoint);
       switch (result.stop) {
         case Stop::budget:
+          if (debugged) break;
           return leave(StopReason::budget);
         case Stop::shutdown:
           return leave(StopReason::shutdown);
@@ -43,6 +51,14 @@ class InterpretEngine final : public Engine {
 
   void kick() override { __atomic_fetch_or(&cpu_.state.pending, kStopRequest, __ATOMIC_SEQ_CST); }
 
+  void set_breakpoints(std::vector<std::uint32_t> linear) override { breakpoints_.set(std::move(linear)); }
+  void pass_breakpoint() override { breakpoints_.pass(cpu_.state); }
+  RunOutcome step() override {
+    const RunOutcome outcome = single_step(cpu_, interpreter_);
+    retired_ += outcome.retired;
+    return outcome;
+  }
+
   [[nodiscard]] Stats stats() const override {
     const mmu::MmuStats& m = cpu_.mmu.stats();
     return {{"instructions retired", retired_},
@@ -54,6 +70,7 @@ class InterpretEngine final : public Engine {
  private:
   Cpu& cpu_;
   Interpreter interpreter_;
+  Breakpoints breakpoints_;
   std::uint64_t retired_ = 0;
   std::uint64_t interrupts_ = 0;
 };

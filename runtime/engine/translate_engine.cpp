@@ -10,6 +10,7 @@
 #include <limits>
 #include <string_view>
 
+#include "runtime/engine/single_step.h"
 #include "runtime/semantics/events.h"
 #include "runtime/semantics/fp_state.h"
 #include "translator/isa/row.h"
@@ -83,6 +84,13 @@ TranslateEngine::~TranslateEngine() {
   cpu_.mmu.code().remove_listener(*this);
 }
 
+RunOutcome TranslateEngine::step() {
+  const RunOutcome outcome = single_step(cpu_, interpreter_);
+  has_last_site_ = false;
+  interpreted_retired_ += outcome.retired;
+  return outcome;
+}
+
 void TranslateEngine::kick() {
   __atomic_fetch_or(&cpu_.state.pending, kStopRequest, __ATOMIC_SEQ_CST);
   if (running_) pthread_kill(thread_, kick_signal());
@@ -109,7 +117,10 @@ RunOutcome TranslateEngine::run(std::uint64_t max_instructions) {
       if (interruptible(state) && !deliver_pending_interrupt()) return leave(StopReason::shutdown);
     }
     if (state.halted != 0) return leave(StopReason::halted);
-    if (step() == Step::shutdown) return leave(StopReason::shutdown);
+    if (breakpoints_.stop_at(state)) return leave(StopReason::breakpoint);
+    if (dispatch() == Step::shutdown) return leave(StopReason::shutdown);
+    if (cpu_.watch_met) [[unlikely]]
+      return leave(StopReason::watchpoint);
     if (options_.deterministic && (max_instructions == 1 || retired() - start >= max_instructions)) {
       return leave(StopReason::budget);
     }
@@ -143,9 +154,10 @@ void TranslateEngine::select_mode() {
   _writegsbase_u64(host.window_base);
 }
 
-TranslateEngine::Step TranslateEngine::step() {
+TranslateEngine::Step TranslateEngine::dispatch() {
   CpuState& state = cpu_.state;
-  if (state.interrupt_shadow != 0) return interpret(1);  // it ends with the next instruction
+  if (state.interrupt_shadow != 0) return interpret(1);                  // it ends with the next instruction
+  if (debugged_by_steps(state) || at_breakpoint()) return interpret(1);  // one that is passed
   if (!translator::translatable(state)) return interpret(options_.deterministic ? 1 : kInterpretedBurst);
   if ((state.system_flags & eflags::kRf) != 0) {
     // Exactly, RF ends with the next instruction. Without a breakpoint (translatable() sees to that) it can only be
@@ -206,12 +218,14 @@ TranslateEngine::Step TranslateEngine::enter(FragmentId id) {
         on_stale(site.from);
         return options_.deterministic ? interpret(1) : Step::ran;  // there, a step makes progress
       }
+      if (at_breakpoint()) return Step::ran;
       if (site.traps) return options_.deterministic && host.retired != before ? Step::ran : run_trap_site(site);
       last_site_ = host.exit_site;
       has_last_site_ = true;
       break;
     }
     case abi::Exit::interpret:
+      if (at_breakpoint()) return Step::ran;
       return options_.deterministic && host.retired != before ? Step::ran : interpret(1);
     case abi::Exit::memory_fault:
       if (trap_sites_.note_fault(faulted_)) {

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "runtime/engine/breakpoints.h"
 #include "runtime/engine/code_cache.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/fragments.h"
@@ -78,6 +79,9 @@ class TranslateEngine final : public Engine,
 
   RunOutcome run(std::uint64_t max_instructions) override;
   void kick() override;
+  void set_breakpoints(std::vector<std::uint32_t> linear) override;
+  void pass_breakpoint() override { breakpoints_.pass(cpu_.state); }
+  RunOutcome step() override;
   [[nodiscard]] Stats stats() const override;
 
  private:
@@ -89,7 +93,14 @@ class TranslateEngine final : public Engine,
     ran,
     shutdown
   };
-  Step step();
+  Step dispatch();
+  // A debugger wants to see each instruction here: data is watched, or breakpoints are set and eip is no linear
+  // address.
+  [[nodiscard]] bool debugged_by_steps(const CpuState& state) const {
+    return state.watched != 0 || (breakpoints_.any() && !state.segment(Seg::cs).flat(true));
+  }
+  // With a flat code segment.
+  [[nodiscard]] bool at_breakpoint() const { return breakpoints_.any() && breakpoints_.contains(cpu_.state.eip); }
   Step enter(FragmentId id);
   void link(std::uint32_t site, FragmentId to);
   Step interpret(std::uint64_t instructions);
@@ -112,6 +123,7 @@ class TranslateEngine final : public Engine,
   void enter_page(std::uint32_t eip, mmu::PhysAddr physical);
   FragmentId build(std::uint32_t eip, mmu::PhysAddr physical);
   bool check(const translator::Request& request, const translator::Fragment& fragment);
+  std::span<const std::uint16_t> trapping_on_page(std::uint32_t eip, mmu::PhysAddr physical);
   void protect(mmu::PhysAddr page);
   [[nodiscard]] bool checked(mmu::PhysAddr address) const {
     return !options_.protect_code || written_.checked(address);
@@ -168,8 +180,11 @@ class TranslateEngine final : public Engine,
   std::unordered_map<mmu::PhysAddr, std::uint32_t> writes_;  // trapped writes a code page
   WrittenCode written_;
   TrapSites trap_sites_;
-  mmu::PhysAddr faulted_ = 0;           // the instruction at which a host fault has just left translated code
-  std::vector<std::uint8_t> variable_;  // storage of variable_bytes()
+  // Fragments end in front of them, and so each of them is seen by the dispatcher.
+  Breakpoints breakpoints_;
+  mmu::PhysAddr faulted_ = 0;            // the instruction at which a host fault has just left translated code
+  std::vector<std::uint8_t> variable_;   // storage of variable_bytes()
+  std::vector<std::uint16_t> trapping_;  // storage of trapping_on_page()
   // The guest's page fault by which translated code has just been left: it need not be found out again.
   std::optional<GuestFault> page_fault_;
   std::int64_t last_fault_rip_ = 0;

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "mmu/mmu.h"
@@ -66,6 +67,16 @@ class Cpu {
   bool no_debug_trap = false;
   // B0 to B3 of DR6: the data breakpoints that the current instruction has met.
   std::uint32_t watch_hits = 0;
+  // A debugger's watchpoints, for whom CpuState::watched is set, and the first that an instruction has met since
+  // watch_met was taken.
+  struct Watchpoint {
+    std::uint32_t linear = 0;
+    std::uint32_t size = 1;  // at least 1
+    bool reads = false, writes = false;
+    bool operator==(const Watchpoint&) const = default;
+  };
+  std::vector<Watchpoint> watchpoints;
+  std::optional<Watchpoint> watch_met;
   // Causes already given to Platform::report by report_once().
   std::vector<std::uint32_t> reported;
 

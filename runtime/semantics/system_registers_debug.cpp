@@ -57,6 +57,14 @@ std::uint32_t breakpoint_hits(const CpuState& state, std::uint32_t address, std:
 void note_data_access(Cpu& cpu, std::uint32_t linear, std::uint32_t size, bool write) {
   cpu.watch_hits |= breakpoint_hits(cpu.state, linear, size, BreakpointKind::access);
   if (write) cpu.watch_hits |= breakpoint_hits(cpu.state, linear, size, BreakpointKind::write);
+  if (cpu.state.watched == 0 || cpu.watch_met) return;
+  for (const Cpu::Watchpoint& watch : cpu.watchpoints) {
+    if (!(write ? watch.writes : watch.reads)) continue;
+    if (linear - watch.linear < watch.size || watch.linear - linear < size) {
+      cpu.watch_met = watch;
+      return;
+    }
+  }
 }
 
 Flow execute_mov_from_dr(Cpu& cpu, const isa::Insn& insn) {

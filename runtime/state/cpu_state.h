@@ -111,6 +111,7 @@ struct alignas(64) CpuState {
   std::array<std::uint32_t, 8> dr{0, 0, 0, 0, 0, 0, 0xFFFF0FF0, 0x400};
   MsrState msr;
   std::uint64_t tsc_offset = 0;  // guest TSC = clock's TSC + offset
+  std::uint8_t watched = 0;      // a debugger has watchpoints (Cpu::watchpoints). Not guest-visible.
 
   // x87, MMX and SSE state in FXSAVE64 format (SDM vol. 1, 10.5). While translated code runs, the
   // host's registers hold it and this area is stale.
@@ -137,14 +138,15 @@ struct alignas(64) CpuState {
     base_pointer[i] =
         value.unlimited(s == Seg::cs) && !watches_data() ? reinterpret_cast<std::uint64_t>(&seg[i].base) : 0;
   }
-  // base_pointer holds addresses of this object: call after a copy, and after a write to DR7.
+  // base_pointer holds addresses of this object: call after a copy, and after a write to DR7 or `watched`.
   void refresh_pointers() {
     for (unsigned i = 0; i < kSegCount; ++i) set_segment(static_cast<Seg>(i), SegmentRegister{seg[i]});
   }
 
-  // DR7 enables a breakpoint on data (SDM vol. 3, 17.2.4): every access must be looked at.
+  // DR7 enables a breakpoint on data (SDM vol. 3, 17.2.4), or a debugger watches some: every access must be looked at.
   [[nodiscard]] bool watches_data() const {
     const std::uint32_t dr7 = dr[7];
+    if (watched != 0) return true;
     if ((dr7 & 0x11110000U) == 0) [[likely]]
       return false;
     for (unsigned i = 0; i < 4; ++i) {
