@@ -10,6 +10,7 @@ namespace ringshift::devices {
 struct Blink {
   bool cursor = true;      // the cursor is seen
   bool characters = true;  // blinking characters are seen
+  friend bool operator==(const Blink&, const Blink&) = default;
 };
 
 // What is displayed, without the border. A row of pixels that the VGA shows on several scan lines is one row of the

@@ -253,6 +253,7 @@ FillResult fill_window(WindowContext& context, Window& window, Linear linear, Ac
   const FillResult emulate{Fill::emulate, 0, found.address};
   const PhysPage target = context.physical.page(found.address);
   if (target.host == nullptr) return emulate;
+  if (access == Access::write) context.code.note_write(found.address);
   if (access == Access::write && (target.kind != PageKind::ram || context.code.contains(found.address))) return emulate;
   const Entered entered = enter(context, window, linear, found, target);
   host_refused = entered == Entered::refused;

@@ -89,6 +89,7 @@ const TlbEntry* Mmu::translate_slow(Linear linear, Access access, bool user, std
     return nullptr;
   }
   const PhysPage target = physical_.page(found.address);
+  if (access == Access::write) code_.note_write(found.address);
   const bool guest_writable = found.dirty && (found.writable || (!user && !paging_.write_protect));
 
   TlbEntry entry;

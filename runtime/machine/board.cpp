@@ -104,9 +104,13 @@ Board::Board(const MachineConfig& config, const devices::Clock& clock, Log log, 
 
 std::unique_ptr<PcHardware> Board::make_pc() {
   if (!config_.firmware) return nullptr;
-  return std::make_unique<PcHardware>(PcSockets{config_, layout_, physical_, bus_, events_, pic_, pci_, dma_, rtc_,
+  return std::make_unique<PcHardware>(PcSockets{config_, layout_, physical_, code_pages_, bus_, events_, pic_, pci_,
+                                                dma_, rtc_,
                                                 [this](PhysAddr base, std::uint64_t size) {
                                                   if (mmu_) mmu_->physical_map_changed(base, size);
+                                                },
+                                                [this](PhysAddr page) {
+                                                  if (mmu_) mmu_->protect_code(page);
                                                 },
                                                 log_, config_.virtual_time ? nullptr : wake_});
 }

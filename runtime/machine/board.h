@@ -65,6 +65,12 @@ class Board final : public Platform {
   void show_screen() {
     if (pc_) pc_->show_screen();
   }
+  void watch_screen(bool on) {
+    if (pc_) pc_->watch_screen(on);
+  }
+  [[nodiscard]] std::optional<devices::Picture> picture() const {
+    return pc_ ? std::optional(pc_->picture()) : std::nullopt;
+  }
   [[nodiscard]] engine::Stats stats() const;
 
   // ---- Platform: what instructions see ---------------------------------------------------------

@@ -78,6 +78,10 @@ void Machine::keyboard_input(std::span<const Key> keys) {
   post([&] { keys_.insert(keys_.end(), keys.begin(), keys.end()); });
 }
 
+void Machine::watch_screen(bool on) {
+  post([&] { watch_screen_ = on; });
+}
+
 void Machine::request_stop() {
   post([this] { stop_ = true; });
 }
@@ -130,17 +134,20 @@ std::optional<RunEnd> Machine::service() {
   board_->events().run_due();
   std::vector<std::uint8_t> input;
   std::vector<Key> keys;
+  bool watch_screen = false;
   {
     const std::lock_guard lock(mutex_);
     anything_posted_ = false;
     input.swap(input_);
     keys.swap(keys_);
+    watch_screen = watch_screen_;
     if (stop_) {
       board_->flush_serial();
       return RunEnd{Reason::stopped, 0, {}};
     }
   }
   board_->deliver_blocks();
+  board_->watch_screen(watch_screen);
   if (!input.empty()) board_->receive_serial(input);
   board_->type(keys);
   serial_backlog_.store(board_->serial_unread(), std::memory_order_relaxed);
@@ -222,6 +229,8 @@ std::optional<RunEnd> Machine::on_triple_fault() {
 }
 
 const CpuState& Machine::cpu() const { return board_->cpu().state; }
+
+std::optional<devices::Picture> Machine::picture() const { return board_->picture(); }
 
 const mmu::GuestMemory& Machine::memory() const { return board_->memory(); }
 

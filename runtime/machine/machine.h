@@ -15,7 +15,9 @@
 #include <variant>
 #include <vector>
 
+#include "devices/picture.h"
 #include "devices/text_screen.h"
+#include "devices/vga_picture.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/kick_timer.h"
 #include "runtime/machine/boot/boot_plan.h"
@@ -80,6 +82,9 @@ struct MachineConfig {
   std::function<void(std::string_view)> log;
   // With firmware, the same thread: what the screen shows now, after changes and at most some 30 times a second.
   std::function<void(const devices::TextScreen&)> screen_output;
+  // The same as pixels, while watch_screen() is on: the whole picture, and which of its rows have changed. Another size
+  // than before: all of them.
+  std::function<void(const devices::Picture&, devices::Rows)> picture_output;
 };
 
 struct Key {
@@ -121,6 +126,8 @@ class Machine {
   void keyboard_input(std::span<const Key> keys);
   // Bytes of serial input that the guest had not read when the loop last looked: lets a sender hold back.
   [[nodiscard]] std::size_t serial_backlog() const { return serial_backlog_.load(std::memory_order_relaxed); }
+  // Whether MachineConfig::picture_output is called. Starts with the whole picture.
+  void watch_screen(bool on);
   void request_stop();
 
   // ---- one slice at a time, for whoever drives the machine itself (lockstep, tests) ------------
@@ -134,6 +141,9 @@ class Machine {
   bool skip_idle_time();
   // An outcome of shutdown: a reset, or the end of the run.
   std::optional<RunEnd> on_triple_fault();
+
+  // What the screen shows; nothing without firmware. For the thread that runs the machine, or when none does.
+  [[nodiscard]] std::optional<devices::Picture> picture() const;
 
   [[nodiscard]] const CpuState& cpu() const;
   [[nodiscard]] const mmu::GuestMemory& memory() const;
@@ -169,6 +179,7 @@ class Machine {
   std::vector<std::uint8_t> input_;
   std::vector<Key> keys_;
   std::atomic<std::size_t> serial_backlog_{0};
+  bool watch_screen_ = false;
   bool stop_ = false;
   bool anything_posted_ = false;
 };

@@ -18,7 +18,6 @@ constexpr PhysAddr kTop = 0x100000000;  // firmware ends at 4 GiB
 constexpr std::uint64_t kLegacyBios = 128 * kKiB;
 constexpr std::uint64_t kPciEnd = 0xFEC00000;  // the memory of PCI devices ends
 constexpr unsigned kVgaSlot = 2;
-constexpr std::uint64_t kFrameNs = 33'000'000;  // between two looks at the screen
 constexpr std::uint16_t kFirmwareLogPort = 0x402;
 // Where SeaBIOS begins to place the memory of PCI devices.
 constexpr std::uint32_t kPciBelow2G = 0x80000000, kPciBelow3G = 0xC0000000;
@@ -65,10 +64,11 @@ PcHardware::PcHardware(PcSockets sockets)
       }),
       uart2_(s_.pic.line(3), no_serial_),
       vga_(s_.events.clock(), {s_.physical.memory().data() + video_at_, devices::VgaState::kMemoryBytes},
-           [this] { screen_changed(); }),
+           [this] { screen_.changed(); }),
       vga_function_(rom_bytes(s_.config.firmware->vga_bios),
                     [this](const auto& before, const auto& after) { map_vga(before, after); }),
-      screen_timer_(s_.events.add([this](std::uint64_t) { show_screen(); })),
+      frame_(s_.code_pages, s_.protect),
+      screen_(s_.config, vga_, s_.events, frame_),
       primary_(s_.physical, s_.pic.line(14)),
       secondary_(s_.physical, s_.pic.line(15)),
       ide_(primary_, secondary_, [this](std::optional<std::uint16_t> base) { move_bus_master(base); }),
@@ -172,8 +172,15 @@ void PcHardware::map_vga(const devices::VgaPci::Places& before, const devices::V
   };
   constexpr std::uint32_t kMemory = devices::VgaState::kMemoryBytes, kRegisters = devices::VgaPci::kRegisterBytes;
   change(
-      before.memory, after.memory, kMemory, [&](PhysAddr at) { map.add_ram(at, kMemory, video_at_); },
-      [&](PhysAddr at) { map.remove_memory(at, kMemory); });
+      before.memory, after.memory, kMemory,
+      [&](PhysAddr at) {
+        map.add_ram(at, kMemory, video_at_);
+        frame_.place(at);
+      },
+      [&](PhysAddr at) {
+        frame_.place(0);
+        map.remove_memory(at, kMemory);
+      });
   change(
       before.registers, after.registers, kRegisters,
       [&](PhysAddr at) { map.add_mmio(at, kRegisters, vga_.registers()); },
@@ -181,20 +188,6 @@ void PcHardware::map_vga(const devices::VgaPci::Places& before, const devices::V
   change(
       before.rom, after.rom, rom, [&](PhysAddr at) { map.add_rom(at, rom, vga_bios_at_); },
       [&](PhysAddr at) { map.remove_memory(at, rom); });
-}
-
-// ---- screen -----------------------------------------------------------------------------------
-
-void PcHardware::screen_changed() {
-  if (screen_changed_ || !s_.config.screen_output) return;
-  screen_changed_ = true;
-  s_.events.arm(screen_timer_, s_.events.clock().now_ns() + kFrameNs);
-}
-
-void PcHardware::show_screen() {
-  if (!std::exchange(screen_changed_, false)) return;
-  s_.events.disarm(screen_timer_);
-  s_.config.screen_output(devices::text_screen(vga_.state()));
 }
 
 // ---- ports ------------------------------------------------------------------------------------

@@ -22,14 +22,15 @@
 #include "devices/port_bus.h"
 #include "devices/rtc.h"
 #include "devices/shared_irq.h"
-#include "devices/text_screen.h"
 #include "devices/uart.h"
 #include "devices/vga.h"
 #include "devices/vga_pci.h"
 #include "mmu/physical_map.h"
 #include "runtime/machine/block_worker.h"
+#include "runtime/machine/frame_watch.h"
 #include "runtime/machine/machine.h"
 #include "runtime/machine/memory_layout.h"
+#include "runtime/machine/screen_feed.h"
 
 namespace ringshift::machine {
 
@@ -38,6 +39,7 @@ struct PcSockets {
   const MachineConfig& config;
   const MemoryLayout& layout;
   mmu::PhysicalMap& physical;
+  mmu::CodePages& code_pages;
   devices::PortBus& bus;
   devices::EventQueue& events;
   devices::Pic& pic;
@@ -46,6 +48,8 @@ struct PcSockets {
   devices::Rtc& rtc;
   // Other contents stand at these addresses now.
   std::function<void(PhysAddr base, std::uint64_t size)> remapped;
+  // The page is to be read-only wherever it is mapped (mmu::Mmu::protect_code).
+  std::function<void(PhysAddr page)> protect;
   std::function<void(std::string_view)> log;
   // Makes the machine call deliver_blocks(), from any thread. Empty: drives answer at once.
   std::function<void()> wake;
@@ -69,8 +73,10 @@ class PcHardware final : devices::I440Fx::Memory {
   // Tells the drives what the host has done for them.
   void deliver_blocks() { worker_.deliver(); }
 
-  // Gives what the screen shows to MachineConfig::screen_output, if it may have changed since the last time.
-  void show_screen();
+  // Gives what the screen shows to MachineConfig's outputs, if it may have changed since the last time.
+  void show_screen() { screen_.show(); }
+  void watch_screen(bool on) { screen_.watch(on); }
+  [[nodiscard]] devices::Picture picture() const { return devices::vga_picture(vga_.state()); }
 
  private:
   // Writes to areas that are RAM for writes alone.
@@ -93,7 +99,6 @@ class PcHardware final : devices::I440Fx::Memory {
   void move_bus_master(std::optional<std::uint16_t> base);
   void map_memory();
   void map_vga(const devices::VgaPci::Places& before, const devices::VgaPci::Places& after);
-  void screen_changed();
   void attach_drives();
   void fill_fw_cfg();
   void fill_cmos();
@@ -117,8 +122,8 @@ class PcHardware final : devices::I440Fx::Memory {
   devices::Uart uart2_;
   devices::Vga vga_;
   devices::VgaPci vga_function_;
-  devices::EventQueue::TimerId screen_timer_;
-  bool screen_changed_ = false;
+  FrameWatch frame_;
+  ScreenFeed screen_;
   devices::IdeChannel primary_, secondary_;
   devices::Piix3Ide ide_;
   devices::Floppy floppy_;
