@@ -100,7 +100,7 @@ std::uint8_t I8042::output_port() const {
 
 void I8042::write_output_port(std::uint8_t value) {
   a20_.set_keyboard((value & kA20) != 0);
-  if ((value & kNotReset) == 0 && on_power_) on_power_(PowerRequest::reset);
+  if ((value & kNotReset) == 0 && on_power_) on_power_(PowerRequest::reset_cpu);
 }
 
 void I8042::write_command(std::uint16_t, std::uint8_t value) {
@@ -116,7 +116,7 @@ void I8042::write_command(std::uint16_t, std::uint8_t value) {
   }
   if (value >= 0xF0) {
     // Pulses output port bits 3-0 that are 0; only the reset line is connected to anything.
-    if ((value & kNotReset) == 0 && on_power_) on_power_(PowerRequest::reset);
+    if ((value & kNotReset) == 0 && on_power_) on_power_(PowerRequest::reset_cpu);
     return;
   }
   switch (value) {

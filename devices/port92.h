@@ -19,7 +19,7 @@ class Port92 final : public ByteDevice {
     a20_.set_port92((value & 0x02) != 0);
     if (reset) {
       kept_ &= 0xFE;  // the reset clears it
-      if (on_power_) on_power_(PowerRequest::reset);
+      if (on_power_) on_power_(PowerRequest::reset_cpu);
     }
   }
 

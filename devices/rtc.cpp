@@ -69,6 +69,16 @@ Rtc::Rtc(EventQueue& events, IrqLine& irq8, std::int64_t epoch_seconds)
   store_time(epoch_seconds);
 }
 
+Rtc::Contents Rtc::contents() const { return {origin_, weekday_shift_, ram_, extended_ram_}; }
+
+void Rtc::restore(const Contents& contents) {
+  origin_ = contents.origin;
+  weekday_shift_ = contents.weekday_shift;
+  ram_ = contents.ram;
+  extended_ram_ = contents.extended_ram;
+  reset();
+}
+
 void Rtc::reset() {
   sync();
   ram_[kB] = static_cast<std::uint8_t>(ram_[kB] & ~(kPie | kAie | kUie | kSqwe));

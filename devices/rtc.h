@@ -26,6 +26,10 @@ class Rtc {
   [[nodiscard]] std::uint8_t byte(std::uint8_t index) const { return ram_[index & 0x7F]; }
   // Bit 7 of port 70h keeps NMI from the processor.
   [[nodiscard]] bool nmi_masked() const { return nmi_masked_; }
+  // What the battery keeps.
+  struct Contents;
+  [[nodiscard]] Contents contents() const;
+  void restore(const Contents& contents);
   // The RESET pin: interrupts off, time and RAM kept.
   void reset();
   [[nodiscard]] std::uint64_t odd_accesses() const { return odd_; }
@@ -76,6 +80,12 @@ class Rtc {
   std::uint64_t odd_ = 0;
   BytePorts<Rtc> ports_{*this, &Rtc::read_index, &Rtc::write_index};
   BytePorts<Rtc> extended_{*this, &Rtc::read_extended, &Rtc::write_extended};
+};
+
+struct Rtc::Contents {
+  Origin origin;
+  unsigned weekday_shift = 0;
+  std::array<std::uint8_t, 128> ram{}, extended_ram{};
 };
 
 }  // namespace ringshift::devices

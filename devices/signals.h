@@ -9,7 +9,8 @@ namespace ringshift::devices {
 enum class PowerRequest : std::uint8_t {
   none,
   off,
-  reset
+  reset,     // of everything
+  reset_cpu  // of the CPU alone, as programs for the 286 leave protected mode
 };
 
 using PowerCallback = std::function<void(PowerRequest)>;

@@ -8,6 +8,7 @@
 
 #include "devices/acpi_tables.h"
 #include "runtime/machine/boot/boot_plan.h"
+#include "runtime/semantics/events.h"
 #include "runtime/semantics/system_registers.h"
 
 namespace ringshift::machine {
@@ -38,12 +39,15 @@ std::uint64_t code_tracked(const MachineConfig& config, const MemoryLayout& layo
 
 std::variant<std::unique_ptr<Board>, std::string> Board::create(const MachineConfig& config,
                                                                 const devices::Clock& clock, Log log,
-                                                                std::function<void()> wake) {
-  const std::uint64_t extra = config.firmware ? PcHardware::extra_memory(config) : 0;
-  auto memory = mmu::GuestMemory::create(config.memory_bytes + extra);
-  if (auto* error = std::get_if<std::string>(&memory)) return std::move(*error);
-  std::unique_ptr<Board> board(
-      new Board(config, clock, std::move(log), std::move(wake), std::move(std::get<mmu::GuestMemory>(memory))));
+                                                                std::function<void()> wake, BoardRemains remains) {
+  if (!remains.memory) {
+    const std::uint64_t extra = config.firmware ? PcHardware::extra_memory(config) : 0;
+    auto memory = mmu::GuestMemory::create(config.memory_bytes + extra);
+    if (auto* error = std::get_if<std::string>(&memory)) return std::move(*error);
+    remains.memory = std::move(std::get<mmu::GuestMemory>(memory));
+  }
+  std::unique_ptr<Board> board(new Board(config, clock, std::move(log), std::move(wake), std::move(*remains.memory)));
+  if (remains.cmos) board->rtc_.restore(*remains.cmos);
   if (auto error = board->make_cpu()) return std::move(*error);
   if (auto error = board->load_images()) return std::move(*error);
   board->cpu_->tsc_kilohertz = config.virtual_time ? kVirtualTscKilohertz : board->tsc_meter_.kilohertz();
@@ -246,6 +250,25 @@ void Board::set_interrupt_pin(bool asserted) {
 }
 
 // ---- requests ---------------------------------------------------------------------------------
+
+void Board::reset_cpu() {
+  power_ = devices::PowerRequest::none;
+  CpuState fresh;
+  reset(fresh);
+  fresh.gpr[kEdx] = cpu_signature(config_.cpu);
+  fresh.host = state_.host;
+  fresh.fx = state_.fx;
+  fresh.msr = state_.msr;
+  fresh.tsc_offset = state_.tsc_offset;
+  fresh.watched = state_.watched;
+  // Somebody may have kicked meanwhile: look again soon.
+  fresh.pending = static_cast<std::uint8_t>(kStopRequest | (pic_.pending() ? kInterruptWaiting : 0));
+  state_ = fresh;
+  state_.refresh_pointers();
+  cpu_->watch_hits = 0;
+  cpu_->no_debug_trap = false;
+  update_paging(*cpu_);
+}
 
 void Board::request_service() {
   if (engine_) engine_->kick();

@@ -37,6 +37,12 @@
 
 namespace ringshift::machine {
 
+// What a reset leaves.
+struct BoardRemains {
+  std::optional<mmu::GuestMemory> memory;
+  std::optional<devices::Rtc::Contents> cmos;
+};
+
 class Board final : public Platform {
  public:
   using Log = std::function<void(std::string_view)>;
@@ -45,12 +51,21 @@ class Board final : public Platform {
   // error is one readable line.
   static std::variant<std::unique_ptr<Board>, std::string> create(const MachineConfig& config,
                                                                   const devices::Clock& clock, Log log,
-                                                                  std::function<void()> wake);
+                                                                  std::function<void()> wake, BoardRemains remains);
 
   [[nodiscard]] Cpu& cpu() { return *cpu_; }
   [[nodiscard]] engine::Engine& engine() { return *engine_; }
   [[nodiscard]] devices::EventQueue& events() { return events_; }
   [[nodiscard]] const mmu::GuestMemory& memory() const { return memory_; }
+
+  // For the next board. This one is only to be destroyed then.
+  [[nodiscard]] BoardRemains remains() { return {std::move(memory_), rtc_.contents()}; }
+  // Restarts the CPU alone (INIT: SDM vol. 3, table 10-1), as the reset pin of an AT's CPU does.
+  void reset_cpu();
+  // The guest was stopped for so many ticks of the host's time-stamp counter, which it is not to see.
+  void skip_tsc(std::uint64_t ticks) { state_.tsc_offset -= ticks; }
+  void press_power_button() { acpi_pm_.press_power_button(); }
+  [[nodiscard]] const devices::Pic& pic() const { return pic_; }
 
   [[nodiscard]] devices::PowerRequest power_request() const { return power_; }
   [[nodiscard]] std::optional<std::uint32_t> debug_exit_code() const { return debug_exit_code_; }

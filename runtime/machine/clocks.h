@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <ctime>
+#include <optional>
 
 #include "devices/clock.h"
 
@@ -21,6 +22,31 @@ class HostClock final : public devices::Clock {
     return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
   }
   std::uint64_t start_;
+};
+
+// The host's clock for a machine that can be stopped: meanwhile it stands still. For the machine's thread.
+class StoppableClock final : public devices::Clock {
+ public:
+  explicit StoppableClock(const HostClock& host) : host_(host) {}
+
+  [[nodiscard]] std::uint64_t now_ns() const override { return (stopped_at_ ? *stopped_at_ : host_.now_ns()) - lost_; }
+  void stop() {
+    if (!stopped_at_) stopped_at_ = host_.now_ns();
+  }
+  void go_on() {
+    if (!stopped_at_) return;
+    lost_ += host_.now_ns() - *stopped_at_;
+    stopped_at_.reset();
+  }
+  // When the host's clock shows what will be `ns` here, if this one is not stopped again.
+  [[nodiscard]] std::uint64_t host_ns(std::uint64_t ns) const {
+    return ns > devices::EventQueue::kNever - lost_ ? devices::EventQueue::kNever : ns + lost_;
+  }
+
+ private:
+  const HostClock& host_;
+  std::optional<std::uint64_t> stopped_at_;  // the host's time
+  std::uint64_t lost_ = 0;
 };
 
 // Time that passes only as instructions retire or while the CPU is halted: two runs see the same.

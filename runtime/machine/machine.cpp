@@ -1,6 +1,7 @@
 #include "runtime/machine/machine.h"
 
 #include <fmt/format.h>
+#include <x86intrin.h>
 
 #include <algorithm>
 
@@ -36,20 +37,22 @@ void Machine::remove_board() {
 
 std::variant<std::unique_ptr<Machine>, std::string> Machine::create(MachineConfig config) {
   std::unique_ptr<Machine> machine(new Machine(std::move(config)));
-  if (auto error = machine->build()) return *error;
+  if (auto error = machine->build({})) return *error;
   return machine;
 }
 
-std::optional<std::string> Machine::build() {
-  const devices::Clock& clock = config_.virtual_time ? static_cast<const devices::Clock&>(virtual_clock_) : host_clock_;
+std::optional<std::string> Machine::build(BoardRemains remains) {
+  const devices::Clock& clock =
+      config_.virtual_time ? static_cast<const devices::Clock&>(virtual_clock_) : guest_clock_;
   auto built = Board::create(
-      config_, clock, [this](std::string_view line) { log(line); }, [this] { post([] {}); });
+      config_, clock, [this](std::string_view line) { log(line); }, [this] { post([] {}); }, std::move(remains));
   if (auto* error = std::get_if<std::string>(&built)) return *error;
   const std::lock_guard lock(mutex_);
   board_ = std::move(std::get<std::unique_ptr<Board>>(built));
   board_->events().on_earlier([this] {
     if (slice_timer_ != nullptr) end_slice_at(next_deadline());
   });
+  install_debugging();
   return std::nullopt;
 }
 
@@ -83,7 +86,7 @@ void Machine::watch_screen(bool on) {
 }
 
 void Machine::request_stop() {
-  post([this] { stop_ = true; });
+  post([this] { end_asked_ = true; });
 }
 
 // ---- the loop ---------------------------------------------------------------------------------
@@ -92,14 +95,20 @@ RunEnd Machine::run(std::vector<IoThread::Watch> watches) {
   engine::KickTimer timer;
   if (!timer.valid()) return {Reason::host_error, 0, "the host has no timer left"};
   const IoThread io(std::move(watches));
+  if (config_.start_stopped) stop();
   RunEnd end = run_to_end(timer);
   if (board_) board_->show_screen();
+  tell({MachineEvent::Kind::ended, {}, {}, &end});
   return end;
 }
 
 RunEnd Machine::run_to_end(engine::KickTimer& timer) {
   while (true) {
     if (auto end = service()) return *end;
+    if (stopped_) {
+      wait_for_event(config_.timeout_ns);
+      continue;
+    }
     const std::uint64_t deadline = next_deadline();
     if (idle()) {
       board_->flush_serial();
@@ -108,13 +117,16 @@ RunEnd Machine::run_to_end(engine::KickTimer& timer) {
       wait_for_event(deadline);
       continue;
     }
+    if (stepping_) {
+      if (auto end = end_slice(run_step())) return *end;
+      continue;
+    }
     slice_timer_ = &timer;
     end_slice_at(deadline);
     const auto outcome = run_slice(kHostSlice);
     slice_timer_ = nullptr;
     timer.detach();
-    if (outcome.reason != engine::StopReason::shutdown) continue;
-    if (auto end = on_triple_fault()) return *end;
+    if (auto end = end_slice(outcome)) return *end;
   }
 }
 
@@ -127,26 +139,32 @@ void Machine::end_slice_at(std::uint64_t deadline_ns) {
 
 std::uint64_t Machine::next_deadline() const {
   const std::uint64_t timer = config_.virtual_time ? kNever : board_->events().next_deadline();
-  return std::min(timer, config_.timeout_ns);
+  return std::min(guest_clock_.host_ns(timer), config_.timeout_ns);
 }
 
 std::optional<RunEnd> Machine::service() {
-  board_->events().run_due();
+  run_requests();
+  if (std::exchange(reset_asked_, false)) {
+    if (auto end = reset()) return end;
+  }
+  if (!stopped_) board_->events().run_due();
   std::vector<std::uint8_t> input;
   std::vector<Key> keys;
   bool watch_screen = false;
   {
     const std::lock_guard lock(mutex_);
-    anything_posted_ = false;
-    input.swap(input_);
-    keys.swap(keys_);
+    anything_posted_ = !requests_.empty();
+    if (!stopped_) {
+      input.swap(input_);
+      keys.swap(keys_);
+    }
     watch_screen = watch_screen_;
-    if (stop_) {
+    if (end_asked_) {
       board_->flush_serial();
       return RunEnd{Reason::stopped, 0, {}};
     }
   }
-  board_->deliver_blocks();
+  if (!stopped_) board_->deliver_blocks();
   board_->watch_screen(watch_screen);
   if (!input.empty()) board_->receive_serial(input);
   board_->type(keys);
@@ -156,6 +174,12 @@ std::optional<RunEnd> Machine::service() {
   switch (board_->power_request()) {
     case devices::PowerRequest::off:
       return RunEnd{Reason::powered_off, 0, {}};
+    case devices::PowerRequest::reset_cpu:
+      if (config_.firmware) {
+        board_->reset_cpu();
+        break;
+      }
+      [[fallthrough]];
     case devices::PowerRequest::reset:
       if (auto end = reset()) return end;
       break;
@@ -209,9 +233,17 @@ void Machine::wait_for_event(std::uint64_t deadline_ns) {
 
 std::optional<RunEnd> Machine::reset() {
   if (!config_.reboot) return RunEnd{Reason::reset, 0, {}};
+  // A guest without firmware starts from its images, as at power-on.
+  BoardRemains remains = config_.firmware ? board_->remains() : BoardRemains{};
   remove_board();  // before the next one, so that memory is not needed twice
   ++resets_;
-  if (auto error = build()) return RunEnd{Reason::host_error, 0, *error};
+  guest_clock_.go_on();  // the new board compares it with others
+  if (auto error = build(std::move(remains))) return RunEnd{Reason::host_error, 0, *error};
+  if (stopped_) {
+    guest_clock_.stop();
+    stopped_tsc_ = __rdtsc();
+  }
+  tell({MachineEvent::Kind::reset});
   return std::nullopt;
 }
 
@@ -227,6 +259,103 @@ std::optional<RunEnd> Machine::on_triple_fault() {
   if (give_up) return RunEnd{Reason::triple_fault, 0, {}};
   return reset();
 }
+
+// ---- monitors and debuggers -------------------------------------------------------------------
+
+void Machine::ask(std::function<void()> request) {
+  post([&] { requests_.push_back(std::move(request)); });
+}
+
+void Machine::run_requests() {
+  std::vector<std::function<void()>> requests;
+  {
+    const std::lock_guard lock(mutex_);
+    requests.swap(requests_);
+  }
+  for (const auto& request : requests) request();
+}
+
+void Machine::tell(const MachineEvent& event) const {
+  if (config_.event) config_.event(event);
+}
+
+void Machine::stop_guest(const MachineEvent& event) {
+  stepping_ = false;
+  if (stopped_) return;
+  stopped_ = true;
+  guest_clock_.stop();
+  stopped_tsc_ = __rdtsc();
+  board_->flush_serial();
+  tell(event);
+}
+
+void Machine::resume() {
+  if (!stopped_) return;
+  stopped_ = false;
+  guest_clock_.go_on();
+  if (!config_.virtual_time) board_->skip_tsc(__rdtsc() - stopped_tsc_);
+  board_->engine().pass_breakpoint();
+  tell({MachineEvent::Kind::resumed});
+}
+
+void Machine::step() {
+  resume();
+  stepping_ = true;
+}
+
+engine::RunOutcome Machine::run_step() {
+  const auto outcome = board_->engine().step();
+  if (config_.virtual_time) virtual_clock_.retire(outcome.retired);
+  return outcome;
+}
+
+// Whether a debugger wants to hear of how it ended. A value: the run is over.
+std::optional<RunEnd> Machine::end_slice(const engine::RunOutcome& outcome) {
+  using Kind = MachineEvent::Kind;
+  using Cause = MachineEvent::Cause;
+  if (outcome.reason == engine::StopReason::shutdown) {
+    if (auto end = on_triple_fault()) return end;
+    if (stepping_) stop_guest({Kind::stopped, Cause::step});
+    return std::nullopt;
+  }
+  if (const auto met = std::exchange(board_->cpu().watch_met, std::nullopt)) {
+    stop_guest({Kind::stopped, Cause::watchpoint, *met});
+  } else if (outcome.reason == engine::StopReason::breakpoint) {
+    stop_guest({Kind::stopped, Cause::breakpoint});
+  } else if (stepping_ && outcome.reason != engine::StopReason::halted) {
+    stop_guest({Kind::stopped, Cause::step});
+  }
+  return std::nullopt;
+}
+
+void Machine::press_power_button() {
+  board_->press_power_button();
+  tell({MachineEvent::Kind::power_button});
+}
+
+void Machine::set_breakpoints(std::vector<std::uint32_t> linear) {
+  breakpoints_ = std::move(linear);
+  board_->engine().set_breakpoints(breakpoints_);
+}
+
+void Machine::set_watchpoints(std::vector<Cpu::Watchpoint> watchpoints) {
+  watchpoints_ = std::move(watchpoints);
+  install_debugging();
+}
+
+// On a board that is new.
+void Machine::install_debugging() {
+  Cpu& cpu = board_->cpu();
+  if (!breakpoints_.empty()) board_->engine().set_breakpoints(breakpoints_);
+  cpu.watchpoints = watchpoints_;
+  cpu.watch_met.reset();
+  const std::uint8_t watched = watchpoints_.empty() ? 0 : 1;
+  if (std::exchange(cpu.state.watched, watched) != watched) cpu.state.refresh_pointers();
+}
+
+Cpu& Machine::processor() { return board_->cpu(); }
+
+const devices::Pic& Machine::pic() const { return board_->pic(); }
 
 const CpuState& Machine::cpu() const { return board_->cpu().state; }
 

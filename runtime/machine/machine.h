@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "devices/pic.h"
 #include "devices/picture.h"
 #include "devices/text_screen.h"
 #include "devices/vga_picture.h"
@@ -28,6 +29,7 @@
 namespace ringshift::machine {
 
 class Board;
+struct BoardRemains;  // board.h
 
 enum class EngineKind : std::uint8_t {
   translate,
@@ -60,6 +62,28 @@ struct IdeUnit {
   bool cdrom = false;
 };
 
+// What happens to a machine as a whole, for monitors and debuggers.
+struct MachineEvent {
+  enum class Kind : std::uint8_t {
+    stopped,
+    resumed,
+    reset,
+    power_button,
+    ended  // `end` says how
+  };
+  // Of stopped.
+  enum class Cause : std::uint8_t {
+    request,
+    breakpoint,
+    watchpoint,  // `watch` says which
+    step
+  };
+  Kind kind = Kind::stopped;
+  Cause cause = Cause::request;
+  Cpu::Watchpoint watch{};
+  const struct RunEnd* end = nullptr;
+};
+
 struct MachineConfig {
   std::uint64_t memory_bytes = 256 * kMiB;
   EngineKind engine = EngineKind::translate;
@@ -80,6 +104,9 @@ struct MachineConfig {
   // Both are called on the thread that runs the machine. `log` gets one line without its newline.
   std::function<void(std::span<const std::uint8_t>)> serial_output;
   std::function<void(std::string_view)> log;
+  // The same thread.
+  std::function<void(const MachineEvent&)> event;
+  bool start_stopped = false;  // run() begins with a stop
   // With firmware, the same thread: what the screen shows now, after changes and at most some 30 times a second.
   std::function<void(const devices::TextScreen&)> screen_output;
   // The same as pixels, while watch_screen() is on: the whole picture, and which of its rows have changed. Another size
@@ -129,6 +156,27 @@ class Machine {
   // Whether MachineConfig::picture_output is called. Starts with the whole picture.
   void watch_screen(bool on);
   void request_stop();
+  // `request` is called on the thread of run(), between two instructions of the guest, in the order of asking. It is
+  // forgotten if the run ends before.
+  void ask(std::function<void()> request);
+
+  // ---- for such requests -----------------------------------------------------------------------
+  // While stopped, the guest's clocks stand still, and its input waits. To resume steps over a breakpoint on the
+  // instruction at hand.
+  void stop() { stop_guest({}); }
+  void resume();
+  [[nodiscard]] bool stopped() const { return stopped_; }
+  // Resumes for one instruction, or until an interrupt or exception has been delivered.
+  void step();
+  // As the button on the case: RAM and CMOS keep their contents, if there is firmware.
+  void press_reset() { reset_asked_ = true; }
+  void press_power_button();
+  // They outlive resets. Linear addresses.
+  void set_breakpoints(std::vector<std::uint32_t> linear);
+  void set_watchpoints(std::vector<Cpu::Watchpoint> watchpoints);
+  // While stopped its registers may be changed.
+  [[nodiscard]] Cpu& processor();
+  [[nodiscard]] const devices::Pic& pic() const;
 
   // ---- one slice at a time, for whoever drives the machine itself (lockstep, tests) ------------
   // Timers, input and requests. A value: the run is over.
@@ -154,8 +202,15 @@ class Machine {
   explicit Machine(MachineConfig config);
   RunEnd run_to_end(engine::KickTimer& timer);
   void remove_board();
-  std::optional<std::string> build();  // a fresh board with the images loaded; else an error
+  // A fresh board with the images loaded; else an error. A guest's memory and CMOS may be those of its last board.
+  std::optional<std::string> build(BoardRemains remains);
+  void run_requests();
+  void tell(const MachineEvent& event) const;
+  void stop_guest(const MachineEvent& event);
+  void install_debugging();
   std::optional<RunEnd> reset();
+  engine::RunOutcome run_step();
+  std::optional<RunEnd> end_slice(const engine::RunOutcome& outcome);
   // Of host time: the next timer or the end of the run.
   [[nodiscard]] std::uint64_t next_deadline() const;
   void wait_for_event(std::uint64_t deadline_ns);
@@ -165,10 +220,15 @@ class Machine {
 
   MachineConfig config_;
   HostClock host_clock_;
+  StoppableClock guest_clock_{host_clock_};
   VirtualClock virtual_clock_;
   std::unique_ptr<Board> board_;
   // While the guest runs in run(): who must hear of a timer that the guest arms for an earlier time.
   engine::KickTimer* slice_timer_ = nullptr;
+  bool stopped_ = false, stepping_ = false, reset_asked_ = false;
+  std::uint64_t stopped_tsc_ = 0;  // the host's, when it stopped
+  std::vector<std::uint32_t> breakpoints_;
+  std::vector<Cpu::Watchpoint> watchpoints_;
   std::uint64_t resets_ = 0;
   std::uint64_t triple_faults_in_a_row_ = 0;
   std::uint64_t last_triple_fault_ns_ = 0;
@@ -178,9 +238,10 @@ class Machine {
   std::condition_variable posted_;
   std::vector<std::uint8_t> input_;
   std::vector<Key> keys_;
+  std::vector<std::function<void()>> requests_;
   std::atomic<std::size_t> serial_backlog_{0};
   bool watch_screen_ = false;
-  bool stop_ = false;
+  bool end_asked_ = false;
   bool anything_posted_ = false;
 };
 

@@ -137,12 +137,12 @@ TEST_F(I8042Test, OutputPortMasksAddressLine20) {
 
 TEST_F(I8042Test, OutputPortBit0Resets) {
   command(0xD1, 0xFE);
-  EXPECT_EQ(power, std::vector{PowerRequest::reset});
+  EXPECT_EQ(power, std::vector{PowerRequest::reset_cpu});
 }
 
 TEST_F(I8042Test, PulseFeResets) {
   command(0xFE);
-  EXPECT_EQ(power, std::vector{PowerRequest::reset});
+  EXPECT_EQ(power, std::vector{PowerRequest::reset_cpu});
 }
 
 TEST_F(I8042Test, PulseOfNoLineDoesNothing) {

@@ -45,7 +45,7 @@ TEST_F(Port92Test, EitherInputOpensA20) {
 
 TEST_F(Port92Test, Bit0ResetsOnItsRisingEdge) {
   out8(port, 0, 0x01);
-  EXPECT_EQ(power, std::vector{PowerRequest::reset});
+  EXPECT_EQ(power, std::vector{PowerRequest::reset_cpu});
 }
 
 TEST_F(Port92Test, OtherBitsDoNotReset) {
