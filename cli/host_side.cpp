@@ -4,6 +4,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "cli/exit_code.h"
+#include "cli/files.h"
 #include "cli/message.h"
 #include "cli/typed_keys.h"
 
@@ -28,12 +30,32 @@ void arm(int timer, std::uint64_t ns) {
   timerfd_settime(timer, 0, &when, nullptr);
 }
 
+// The first line of the file.
+std::optional<std::string> read_password(const std::string& path, std::string& password) {
+  auto file = read_image("VNC password", path);
+  if (auto* error = std::get_if<std::string>(&file)) return std::move(*error);
+  const auto& bytes = std::get<machine::boot::Image>(file).bytes;
+  password.assign(bytes.begin(), std::ranges::find(bytes, std::uint8_t{'\n'}));
+  if (password.empty()) return fmt::format("VNC password '{}': is empty", path);
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::variant<std::unique_ptr<HostSide>, std::string> HostSide::create(const RunOptions& options) {
   auto serial = SerialLink::open(options.serial);
   if (auto* error = std::get_if<std::string>(&serial)) return std::move(*error);
-  return std::unique_ptr<HostSide>(new HostSide(options, std::get<SerialLink>(std::move(serial))));
+  std::unique_ptr<HostSide> host(new HostSide(options, std::get<SerialLink>(std::move(serial))));
+  if (options.pc && options.pc->vnc) {
+    VncOptions vnc = *options.pc->vnc;
+    if (!options.pc->vnc_password_file.empty()) {
+      if (auto error = read_password(options.pc->vnc_password_file, vnc.password)) return std::move(*error);
+    }
+    auto server = VncServer::create(vnc);
+    if (auto* error = std::get_if<std::string>(&server)) return std::move(*error);
+    host->vnc_ = std::get<std::unique_ptr<VncServer>>(std::move(server));
+  }
+  return host;
 }
 
 HostSide::HostSide(const RunOptions& options, SerialLink serial)
@@ -82,10 +104,12 @@ std::vector<machine::IoThread::Watch> HostSide::start(GuestSide guest) {
   if (input == STDIN_FILENO) terminal_ = Terminal::open(STDIN_FILENO);
   if (terminal_) terminal_->make_raw();
   if (timeout_ns_) arm(timeout_fd_, *timeout_ns_);
+  if (vnc_) vnc_->start({guest_.keys, guest_.pointer, guest_.watch_screen});
   return watches;
 }
 
 void HostSide::finish() {
+  if (vnc_) vnc_->stop();
   screen_.close();
   terminal_.reset();
 }

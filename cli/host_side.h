@@ -17,14 +17,18 @@
 #include "cli/serial_link.h"
 #include "cli/stop.h"
 #include "cli/terminal.h"
+#include "cli/vnc_server.h"
 #include "runtime/machine/io_thread.h"
 
 namespace ringshift::cli {
 
-// What the host does to the guest; called on the I/O thread.
+// What the host does to the guest; called on the I/O thread and the VNC server's.
 struct GuestSide {
   std::function<void(std::span<const std::uint8_t>)> input;
   std::function<void(std::span<const machine::Key>)> keys;
+  std::function<void(const devices::PointerMove&)> pointer;
+  // Whether somebody looks at the screen's pixels.
+  std::function<void(bool)> watch_screen;
   // Whether it has room for more input.
   std::function<bool()> wants_input;
   std::function<void()> stop;
@@ -42,6 +46,8 @@ class HostSide {
   void output(std::span<const std::uint8_t> bytes);
   // What the guest's screen shows, on the same thread.
   void show(const devices::TextScreen& screen);
+  [[nodiscard]] bool takes_pictures() const { return vnc_ != nullptr; }
+  void show(const devices::Picture& picture, devices::Rows changed) { vnc_->show(picture, changed); }
   // From now on a terminal is raw and the time limit runs. The watches refer to this object; they are for one IoThread,
   // which must end before this does.
   std::vector<machine::IoThread::Watch> start(GuestSide guest);
@@ -65,6 +71,7 @@ class HostSide {
   SerialLink serial_;
   bool keyboard_;  // what is typed goes to the guest's keyboard, not to its serial port
   Screen screen_;
+  std::unique_ptr<VncServer> vnc_;
   Stop stop_;
   std::optional<std::uint64_t> timeout_ns_;
   HostSignals signals_;

@@ -54,7 +54,7 @@ std::string boot_device(std::string_view value) {
   return device;
 }
 
-std::string vnc_display(std::string_view value) { return fmt::format("vnc{}", value); }
+std::string vnc_display(std::string_view value) { return fmt::format("vnc={}", value); }
 
 std::string gdb_port(std::string_view value) { return without_prefix(value, "tcp::"); }
 
@@ -102,9 +102,11 @@ constexpr std::array kSpellings{
     Spelling{"-no-shutdown", Treatment::refused, "a guest that powers off ends the run"},
 };
 
-constexpr std::array<std::string_view, 16> kOurOptionsWithValue{
-    "--kernel", "--initrd", "--append", "--memory", "--serial", "--display", "--engine",   "--timeout",
-    "--cpu",    "--cpus",   "--disk",   "--cdrom",  "--floppy", "--boot",    "--firmware", "--gdb"};
+constexpr std::array<std::string_view, 19> kOurOptionsWithValue{
+    "--kernel", "--initrd",  "--append",   "--memory", "--serial",      "--display",
+    "--engine", "--timeout", "--cpu",      "--cpus",   "--disk",        "--cdrom",
+    "--floppy", "--boot",    "--firmware", "--gdb",    "--screen-text", "--vnc-password-file",
+    "--vnc-web"};
 
 // Rewrites one argument after the other.
 class Rewriter {

@@ -101,6 +101,8 @@ GuestSide guest_side(Machine& machine) {
   GuestSide guest;
   guest.input = [&machine](std::span<const std::uint8_t> bytes) { machine.serial_input(bytes); };
   guest.keys = [&machine](std::span<const machine::Key> keys) { machine.keyboard_input(keys); };
+  guest.pointer = [](const devices::PointerMove&) {};
+  guest.watch_screen = [&machine](bool on) { machine.watch_screen(on); };
   guest.wants_input = [&machine] {
     constexpr std::size_t kEnough = 65536;
     if (machine.serial_backlog() < kEnough) return true;
@@ -133,6 +135,11 @@ int run(const RunOptions& options) {
   config.serial_output = [&host](std::span<const std::uint8_t> bytes) { host.output(bytes); };
   if (options.pc && (options.pc->terminal || !options.pc->screen_text.empty())) {
     config.screen_output = [&host](const devices::TextScreen& screen) { host.show(screen); };
+  }
+  if (host.takes_pictures()) {
+    config.picture_output = [&host](const devices::Picture& picture, devices::Rows changed) {
+      host.show(picture, changed);
+    };
   }
   if (options.engine == EngineChoice::lockstep) return run_lockstep(std::move(config), host, options.stats);
   return run_one(std::move(config), host, options.stats);

@@ -31,10 +31,39 @@ Error check_missing_features(const RunText& text) {
     }
     return fmt::format("--cpus {}: only one virtual CPU is supported by this version", text.cpus);
   }
-  if (text.display != "none" && text.display != "terminal") {
-    return fmt::format("--display {}: only 'none' and 'terminal' are supported by this version", text.display);
-  }
   if (text.gdb) return not_yet("--gdb");
+  return std::nullopt;
+}
+
+// vnc, vnc=[HOST]:DISPLAY; QEMU's vnc:DISPLAY too.
+Error check_vnc(std::string_view text, VncOptions& vnc) {
+  constexpr unsigned kMostDisplay = 65535 - 5900;
+  std::string_view where = text.substr(3);
+  if (where.starts_with('=')) where.remove_prefix(1);
+  if (where.empty()) return std::nullopt;
+  const std::size_t colon = where.rfind(':');
+  const auto display = colon == std::string_view::npos ? std::nullopt : parse_number(where.substr(colon + 1));
+  if (!display || *display > kMostDisplay) {
+    return fmt::format("--display '{}': not vnc=HOST:DISPLAY with a DISPLAY up to {}", text, kMostDisplay);
+  }
+  vnc.display = static_cast<unsigned>(*display);
+  const std::string_view host = where.substr(0, colon);
+  if (!host.empty()) vnc.host = host == "localhost" ? "127.0.0.1" : std::string(host);
+  return std::nullopt;
+}
+
+Error check_display(const RunText& text, PcOptions& pc) {
+  pc.screen_text = text.screen_text.value_or("");
+  pc.terminal = text.display == "terminal";
+  if (text.display == "vnc" || text.display.starts_with("vnc=") || text.display.starts_with("vnc:")) {
+    if (auto error = check_vnc(text.display, pc.vnc.emplace())) return error;
+    pc.vnc->web = text.vnc_web.value_or("");
+    pc.vnc_password_file = text.vnc_password_file.value_or("");
+  } else if (text.display != "none" && !pc.terminal) {
+    return fmt::format("--display '{}': none of none, terminal, vnc=HOST:DISPLAY", text.display);
+  }
+  if (!pc.vnc && text.vnc_web) return "--vnc-web without --display vnc: nobody would use it";
+  if (!pc.vnc && text.vnc_password_file) return "--vnc-password-file without --display vnc: nobody would use it";
   return std::nullopt;
 }
 
@@ -89,14 +118,17 @@ Error check_drives(const RunText& text, PcOptions& pc) {
 
 // Firmware starts if anything is given that only it can use.
 Error check_pc(const RunText& text, RunOptions& options) {
-  const std::array<std::pair<std::string_view, bool>, 8> signs{{{"--disk", !text.disks.empty()},
-                                                                {"--cdrom", text.cdrom.has_value()},
-                                                                {"--floppy", text.floppy.has_value()},
-                                                                {"--boot", text.boot.has_value()},
-                                                                {"--firmware", text.firmware.has_value()},
-                                                                {"--display", text.display != "none"},
-                                                                {"--screen-text", text.screen_text.has_value()},
-                                                                {"--firmware-log", text.firmware_log}}};
+  const std::array<std::pair<std::string_view, bool>, 10> signs{
+      {{"--disk", !text.disks.empty()},
+       {"--cdrom", text.cdrom.has_value()},
+       {"--floppy", text.floppy.has_value()},
+       {"--boot", text.boot.has_value()},
+       {"--firmware", text.firmware.has_value()},
+       {"--display", text.display != "none"},
+       {"--screen-text", text.screen_text.has_value()},
+       {"--vnc-web", text.vnc_web.has_value()},
+       {"--vnc-password-file", text.vnc_password_file.has_value()},
+       {"--firmware-log", text.firmware_log}}};
   const auto* sign = std::ranges::find_if(signs, [](const auto& s) { return s.second; });
   if (sign == signs.end()) return std::nullopt;
   if (text.kernel) return fmt::format("{} with --kernel: a kernel is started without firmware", sign->first);
@@ -105,8 +137,7 @@ Error check_pc(const RunText& text, RunOptions& options) {
   pc.bios = text.firmware.value_or(kSeaBios);
   pc.vga_bios = kVgaBios;
   pc.log = text.firmware_log;
-  pc.terminal = text.display == "terminal";
-  pc.screen_text = text.screen_text.value_or("");
+  if (auto error = check_display(text, pc)) return error;
   // The terminal is the keyboard and the screen.
   if (pc.terminal && options.serial.kind == SerialTarget::Kind::stdio) options.serial = {SerialTarget::Kind::none};
   // The first kind of drive that there is, unless the user says what.
@@ -210,7 +241,8 @@ void add_run_options(CLI::App& app, RunText& text) {
   app.add_option("--serial", text.serial, "First serial port: stdio, file:PATH, unix:PATH or none")
       ->type_name("WHERE")
       ->capture_default_str();
-  app.add_option("--display", text.display, "Screen and keyboard: none or terminal (--serial stdio is then none)")
+  app.add_option("--display", text.display,
+                 "Screen and keyboard: none, terminal (--serial stdio is then none) or vnc=HOST:DISPLAY")
       ->type_name("WHICH")
       ->capture_default_str();
   app.add_option("--engine", text.engine, "translate, interpret, or lockstep (both, compared)")
@@ -244,6 +276,14 @@ void add_run_options(CLI::App& app, RunText& text) {
 
   app.add_option("--screen-text", text.screen_text, "Keep the characters of the screen in this file")
       ->type_name("FILE")
+      ->group(pc);
+  app.add_option("--vnc-password-file", text.vnc_password_file,
+                 "The password of --display vnc is this file's first line")
+      ->type_name("FILE")
+      ->group(pc);
+  app.add_option("--vnc-web", text.vnc_web,
+                 "Serve this directory, a viewer for browsers such as noVNC, on port 5800 + DISPLAY")
+      ->type_name("DIR")
       ->group(pc);
 
   const std::string later = "Not supported yet";

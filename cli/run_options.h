@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "cli/vnc_server.h"
 #include "runtime/machine/machine.h"
 
 namespace CLI {
@@ -49,6 +50,7 @@ struct RunText {
   std::optional<std::string> cdrom{}, floppy{}, boot{}, firmware{};
   bool firmware_log = false;
   std::optional<std::string> screen_text{};
+  std::optional<std::string> vnc_password_file{}, vnc_web{};
   // Part of the command, but not built yet.
   std::string cpus = "1";
   std::optional<std::string> gdb{};
@@ -66,6 +68,8 @@ struct PcOptions {
   bool log = false;
   bool terminal = false;      // the screen and keyboard are the terminal
   std::string screen_text{};  // file for the screen's characters
+  std::optional<VncOptions> vnc{};
+  std::string vnc_password_file{};  // its first line is the password; empty: none
   std::vector<DriveOption> disks{};
   std::optional<std::string> cdrom{};
   std::optional<DriveOption> floppy{};

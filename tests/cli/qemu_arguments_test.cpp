@@ -32,7 +32,7 @@ const Row kRows[] = {
     {{"-serial", "file:x"}, {"--serial", "file:x"}},
     {{"-nographic", "-no-reboot"}, {"--no-reboot"}},
     {{"-display", "none"}, {"--display", "none"}},
-    {{"-vnc", ":1"}, {"--display", "vnc:1"}},
+    {{"-vnc", ":1"}, {"--display", "vnc=:1"}},
     {{"-cpu", "486-v1"}, {"--cpu", "486"}},
     {{"-cpu", "core2duo"}, {"--cpu", "core2"}},
     {{"--cpu=pentium"}, {"--cpu", "pentium"}},

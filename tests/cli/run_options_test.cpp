@@ -75,9 +75,32 @@ TEST(RunOptions, PlaceTheDebugExitPort) {
   EXPECT_EQ(error_of(text), "--debug-exit 'iosize=3': iosize is none of 1, 2, 4");
 }
 
+TEST(RunOptions, PlaceTheVncServer) {
+  const auto vnc = [](const char* display) { return options_of({.display = display}).pc->vnc.value(); };
+  EXPECT_EQ(vnc("vnc").host, "127.0.0.1");
+  EXPECT_EQ(vnc("vnc").display, 0U);
+  EXPECT_EQ(vnc("vnc=:7").host, "127.0.0.1");
+  EXPECT_EQ(vnc("vnc=:7").display, 7U);
+  EXPECT_EQ(vnc("vnc:7").display, 7U);
+  EXPECT_EQ(vnc("vnc=0.0.0.0:59635").host, "0.0.0.0");
+  EXPECT_EQ(vnc("vnc=localhost:1").host, "127.0.0.1");
+  for (const char* bad : {"vnc=7", "vnc=:", "vnc=:x", "vnc=:59636"}) {
+    EXPECT_EQ(error_of({.display = bad}),
+              "--display '" + std::string(bad) + "': not vnc=HOST:DISPLAY with a DISPLAY up to 59635");
+  }
+}
+
+TEST(RunOptions, VncOptionsNeedTheServer) {
+  EXPECT_EQ(error_of({.vnc_web = "."}), "--vnc-web without --display vnc: nobody would use it");
+  EXPECT_EQ(error_of({.vnc_password_file = "p"}), "--vnc-password-file without --display vnc: nobody would use it");
+}
+
+TEST(RunOptions, RefuseUnknownDisplays) {
+  EXPECT_EQ(error_of({.display = "gtk"}), "--display 'gtk': none of none, terminal, vnc=HOST:DISPLAY");
+}
+
 TEST(RunOptions, RefuseWhatIsNotBuilt) {
   EXPECT_EQ(error_of({.cpus = "2"}), "--cpus 2: only one virtual CPU is supported by this version");
-  EXPECT_EQ(error_of({.display = "gtk"}), "--display gtk: only 'none' and 'terminal' are supported by this version");
   EXPECT_EQ(error_of({.gdb = "1"}), "--gdb: not supported by this version");
 }
 
