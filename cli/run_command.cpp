@@ -101,7 +101,7 @@ GuestSide guest_side(Machine& machine) {
   GuestSide guest;
   guest.input = [&machine](std::span<const std::uint8_t> bytes) { machine.serial_input(bytes); };
   guest.keys = [&machine](std::span<const machine::Key> keys) { machine.keyboard_input(keys); };
-  guest.pointer = [](const devices::PointerMove&) {};
+  guest.pointer = [&machine](const devices::PointerMove& move) { machine.pointer_input(move); };
   guest.watch_screen = [&machine](bool on) { machine.watch_screen(on); };
   guest.wants_input = [&machine] {
     constexpr std::size_t kEnough = 65536;

@@ -91,6 +91,7 @@ Bytes isa_devices(const AcpiConfig& config) {
   if (config.keyboard) {
     out = join({out, pnp_device("KBD", "PNP0303", 0, resource_template({io(0x60, 1), io(0x64, 1), irq(1)}))});
   }
+  if (config.mouse) out = join({out, pnp_device("MOU", "PNP0F13", 0, resource_template({irq(12)}))});
   unsigned number = 0;
   for (const AcpiSerialPort& port : config.serial_ports) {
     ++number;

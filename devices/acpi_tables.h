@@ -22,6 +22,7 @@ struct AcpiConfig {
   std::uint32_t pci_memory_last = 0xFEBFFFFF;
   std::vector<AcpiSerialPort> serial_ports = {{0x3F8, 4}};
   bool keyboard = true;
+  bool mouse = false;
   bool vga = false;
   bool pm_timer_32bit = false;
 };

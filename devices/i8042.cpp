@@ -19,8 +19,9 @@ constexpr std::size_t kReplies = 16;  // more than any driver leaves unread
 
 }  // namespace
 
-I8042::I8042(IrqLine& irq1, IrqLine& irq12, A20Gate& a20, PowerCallback on_power, AuxPort aux)
-    : irq1_(irq1), irq12_(irq12), a20_(a20), on_power_(std::move(on_power)), aux_(aux) {
+I8042::I8042(IrqLine& irq1, IrqLine& irq12, A20Gate& a20, PowerCallback on_power, AuxPort aux, EventQueue* events)
+    : irq1_(irq1), irq12_(irq12), a20_(a20), on_power_(std::move(on_power)), aux_(aux), events_(events) {
+  if (events_ != nullptr) repeat_timer_ = events_->add([this](std::uint64_t) { repeat(); });
   // As firmware leaves it: keyboard on, interrupt on, translated; no mouse.
   ram_[0] = kKeyboardIrq | kSystemFlag | kAuxOff | kTranslate;
   status_ |= kSys;
@@ -28,6 +29,34 @@ I8042::I8042(IrqLine& irq1, IrqLine& irq12, A20Gate& a20, PowerCallback on_power
 
 void I8042::key(std::uint16_t code, bool pressed) {
   keyboard_.key(code, pressed);
+  wait_to_repeat();
+  fill();
+}
+
+void I8042::move_pointer(const PointerMove& move) {
+  if (aux_ != AuxPort::mouse) return;
+  mouse_.move(move);
+  fill();
+}
+
+// The delay counts from when the key has been read: a guest that was away does not find it repeated.
+void I8042::wait_to_repeat() {
+  repeating_ = false;
+  if (events_ == nullptr) return;
+  if (keyboard_.repeats()) {
+    events_->arm(repeat_timer_, events_->clock().now_ns() + keyboard_.repeat_delay_ns());
+  } else {
+    events_->disarm(repeat_timer_);
+  }
+}
+
+void I8042::repeat() {
+  if (!keyboard_.repeats()) return;
+  const bool read = !full_ && !keyboard_.has_output();
+  if (!read && !repeating_) return wait_to_repeat();
+  repeating_ = true;
+  if (read) keyboard_.repeat();
+  events_->arm(repeat_timer_, events_->clock().now_ns() + keyboard_.repeat_period_ns());
   fill();
 }
 
@@ -59,6 +88,9 @@ void I8042::fill() {
       }
       buffer_ = {value, From::keyboard};
       full_ = true;
+    } else if (aux_ == AuxPort::mouse && mouse_.has_output() && (ram_[0] & kAuxOff) == 0) {
+      buffer_ = {mouse_.take(), From::aux};
+      full_ = true;
     } else {
       break;
     }
@@ -76,6 +108,7 @@ std::uint8_t I8042::read_data(std::uint16_t) {
   const std::uint8_t value = buffer_.value;
   if (full_) {
     full_ = false;
+    if (buffer_.from == From::keyboard && keyboard_.repeats() && !repeating_) wait_to_repeat();
     update_irqs();  // the line falls even when another byte follows at once: an edge for each byte
     fill();
   }
@@ -121,13 +154,14 @@ void I8042::write_command(std::uint16_t, std::uint8_t value) {
   }
   switch (value) {
     case 0xA7:  // disable the auxiliary port
-      if (aux_ == AuxPort::empty) ram_[0] |= kAuxOff;
+      if (aux_ != AuxPort::absent) ram_[0] |= kAuxOff;
       break;
     case 0xA8:  // enable it; without one the bit cannot be cleared
-      if (aux_ == AuxPort::empty) ram_[0] = static_cast<std::uint8_t>(ram_[0] & ~kAuxOff);
+      if (aux_ != AuxPort::absent) ram_[0] = static_cast<std::uint8_t>(ram_[0] & ~kAuxOff);
+      fill();
       break;
     case 0xA9:  // test it: 0 passed, 1 clock line stuck low
-      reply(aux_ == AuxPort::empty ? 0x00 : 0x01);
+      reply(aux_ != AuxPort::absent ? 0x00 : 0x01);
       break;
     case 0xAA:  // self-test
       status_ |= kSys;
@@ -186,10 +220,14 @@ void I8042::parameter(std::uint8_t command, std::uint8_t value) {
       reply(value, From::keyboard);
       return;
     case 0xD3:
-      reply(value, aux_ == AuxPort::empty ? From::aux : From::controller);
+      reply(value, aux_ != AuxPort::absent ? From::aux : From::controller);
       return;
     case 0xD4:
-      if (aux_ == AuxPort::empty) {
+      if (aux_ == AuxPort::mouse) {
+        ram_[0] = static_cast<std::uint8_t>(ram_[0] & ~kAuxOff);  // sending needs the clock line
+        mouse_.command(value);
+        fill();
+      } else if (aux_ == AuxPort::empty) {
         reply(kNoResponse, From::aux, true);
       } else {
         ++odd_;

@@ -1,4 +1,4 @@
-// The PC's 8042 keyboard controller (ports 60h and 64h) with a PS/2 keyboard behind it.
+// The PC's 8042 keyboard controller (ports 60h and 64h) with a PS/2 keyboard and maybe a mouse behind it.
 // Source: IBM PS/2 Hardware Interface Technical Reference, keyboard and auxiliary device controller.
 #pragma once
 
@@ -7,21 +7,26 @@
 #include <deque>
 
 #include "devices/byte_device.h"
+#include "devices/clock.h"
 #include "devices/irq_line.h"
 #include "devices/ps2_keyboard.h"
+#include "devices/ps2_mouse.h"
 #include "devices/signals.h"
 
 namespace ringshift::devices {
 
 class I8042 {
  public:
-  // Whether the controller has a port for a mouse. Nothing is plugged into it: commands to it time out.
+  // Whether the controller has a port for a mouse, and one is plugged into it: else commands to it time out.
   enum class AuxPort : std::uint8_t {
     absent,
-    empty
+    empty,
+    mouse
   };
 
-  I8042(IrqLine& irq1, IrqLine& irq12, A20Gate& a20, PowerCallback on_power, AuxPort aux = AuxPort::absent);
+  // Without `events` a key that is held does not repeat.
+  I8042(IrqLine& irq1, IrqLine& irq12, A20Gate& a20, PowerCallback on_power, AuxPort aux = AuxPort::absent,
+        EventQueue* events = nullptr);
   I8042(const I8042&) = delete;
   I8042& operator=(const I8042&) = delete;
 
@@ -30,10 +35,12 @@ class I8042 {
 
   // A key by its set 1 make code, E0xxh for the extended keys.
   void key(std::uint16_t code, bool pressed);
+  void move_pointer(const PointerMove& move);
   // Whether the last key has been read: a fast typist waits for it.
   [[nodiscard]] bool wants_key() const { return !full_ && !keyboard_.has_output() && keyboard_.scanning(); }
   [[nodiscard]] const Ps2Keyboard& keyboard() const { return keyboard_; }
-  [[nodiscard]] std::uint64_t odd_accesses() const { return odd_ + keyboard_.odd_commands(); }
+  [[nodiscard]] const Ps2Mouse& mouse() const { return mouse_; }
+  [[nodiscard]] std::uint64_t odd_accesses() const { return odd_ + keyboard_.odd_commands() + mouse_.odd_commands(); }
 
  private:
   enum class From : std::uint8_t {
@@ -57,6 +64,8 @@ class I8042 {
   void reply(std::uint8_t value, From from = From::controller, bool timeout = false);
   void fill();
   void update_irqs();
+  void wait_to_repeat();
+  void repeat();
 
   IrqLine& irq1_;
   IrqLine& irq12_;
@@ -64,6 +73,10 @@ class I8042 {
   PowerCallback on_power_;
   AuxPort aux_;
   Ps2Keyboard keyboard_;
+  Ps2Mouse mouse_;
+  EventQueue* events_;
+  EventQueue::TimerId repeat_timer_{};
+  bool repeating_ = false;    // the delay is over
   std::deque<Byte> replies_;  // of the controller, before what the keyboard has to say
   Byte buffer_{0, From::controller};
   bool full_ = false;                   // OBF

@@ -75,6 +75,7 @@ class Board final : public Platform {
   void flush_serial();
   void type(std::span<const Key> keys);
   void deliver_blocks() {
+  void move_pointer(const devices::PointerMove& move) { i8042_.move_pointer(move); }
     if (pc_) pc_->deliver_blocks();
   }
   void show_screen() {

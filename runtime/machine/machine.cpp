@@ -81,6 +81,10 @@ void Machine::keyboard_input(std::span<const Key> keys) {
   post([&] { keys_.insert(keys_.end(), keys.begin(), keys.end()); });
 }
 
+void Machine::pointer_input(const devices::PointerMove& move) {
+  post([&] { moves_.push_back(move); });
+}
+
 void Machine::watch_screen(bool on) {
   post([&] { watch_screen_ = on; });
 }
@@ -150,6 +154,7 @@ std::optional<RunEnd> Machine::service() {
   if (!stopped_) board_->events().run_due();
   std::vector<std::uint8_t> input;
   std::vector<Key> keys;
+  std::vector<devices::PointerMove> moves;
   bool watch_screen = false;
   {
     const std::lock_guard lock(mutex_);
@@ -157,6 +162,7 @@ std::optional<RunEnd> Machine::service() {
     if (!stopped_) {
       input.swap(input_);
       keys.swap(keys_);
+      moves.swap(moves_);
     }
     watch_screen = watch_screen_;
     if (end_asked_) {
@@ -168,6 +174,7 @@ std::optional<RunEnd> Machine::service() {
   board_->watch_screen(watch_screen);
   if (!input.empty()) board_->receive_serial(input);
   board_->type(keys);
+  for (const auto& move : moves) board_->move_pointer(move);
   serial_backlog_.store(board_->serial_unread(), std::memory_order_relaxed);
   board_->flush_serial();
   if (const auto code = board_->debug_exit_code()) return RunEnd{Reason::debug_exit, *code, {}};

@@ -17,6 +17,7 @@
 
 #include "devices/pic.h"
 #include "devices/picture.h"
+#include "devices/pointer.h"
 #include "devices/text_screen.h"
 #include "devices/vga_picture.h"
 #include "runtime/engine/engine.h"
@@ -161,6 +162,8 @@ class Machine {
   void ask(std::function<void()> request);
 
   // ---- for such requests -----------------------------------------------------------------------
+  // With firmware: the mouse.
+  void pointer_input(const devices::PointerMove& move);
   // While stopped, the guest's clocks stand still, and its input waits. To resume steps over a breakpoint on the
   // instruction at hand.
   void stop() { stop_guest({}); }
@@ -246,3 +249,4 @@ class Machine {
 };
 
 }  // namespace ringshift::machine
+  std::vector<devices::PointerMove> moves_;

@@ -246,6 +246,7 @@ void PcHardware::fill_fw_cfg() {
 void PcHardware::fill_cmos() {
   // RAM above 4 GiB in units of 64 KiB.
   const std::uint64_t above = s_.layout.above_hole() / (64 * kKiB);
+  acpi.mouse = true;
   for (std::uint8_t i = 0; i < 3; ++i) {
     s_.rtc.set_byte(static_cast<std::uint8_t>(0x5B + i), static_cast<std::uint8_t>(above >> (8 * i)));
   }
