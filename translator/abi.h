@@ -18,6 +18,9 @@
 // Jump table: 2^32 entries of 4 bytes, indexed by guest eip, demand-zero. An entry is the offset of a
 // fragment's entry from r14; offset 0 holds the `lookup miss` stub, so nothing is compared:
 //     mov r9d, [r13 + r8*4] ; lea r9, [r9 + r14] ; jmp r9          (r8d = guest target)
+// Behind the last entry is a guard page: an operand of n bytes at offset r8d of a segment that is not flat faults where
+// it runs over 4 GiB, before the segment's base is added:
+//     mov r9d, [r13 + r8*4 + 4*(n-1)]
 //
 // Calls and returns: a guest call stores its return address on the guest stack and then executes a host
 // CALL to the target's fragment; a guest ret loads its target to r8d, pops the guest stack and

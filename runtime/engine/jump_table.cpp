@@ -10,6 +10,7 @@ namespace ringshift::engine {
 namespace {
 constexpr std::uint64_t kEntries = 1ULL << 32;
 constexpr std::uint64_t kBytes = kEntries * sizeof(std::uint32_t);
+constexpr std::uint64_t kGuardBytes = 4096;
 constexpr std::uint32_t kEntriesPerPage = mmu::kPageSize;  // guest bytes of a page
 constexpr std::uint32_t kLongestInstruction = 15;
 // Guest pages, each up to 16 KiB of table, after which an empty table gives its memory back.
@@ -17,15 +18,20 @@ constexpr std::uint32_t kMostTouched = 512;
 }  // namespace
 
 std::unique_ptr<JumpTable> JumpTable::create() {
-  void* memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  void* memory = mmap(nullptr, kBytes + kGuardBytes, PROT_READ | PROT_WRITE, kFlags, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
+  if (mprotect(static_cast<std::uint8_t*>(memory) + kBytes, kGuardBytes, PROT_NONE) != 0) {
+    munmap(memory, kBytes + kGuardBytes);
+    throw std::bad_alloc();
+  }
   std::unique_ptr<JumpTable> table(new JumpTable);
   table->entries_ = static_cast<std::uint32_t*>(memory);
   return table;
 }
 
 JumpTable::~JumpTable() {
-  if (entries_ != nullptr) munmap(entries_, kBytes);
+  if (entries_ != nullptr) munmap(entries_, kBytes + kGuardBytes);
 }
 
 void JumpTable::set(std::uint32_t eip, std::uint32_t offset) {

@@ -250,14 +250,17 @@ void Builder::point_memory_operand() {
   if (insn_.address_size == 2 && base == kLocalSegments[kLdtWrap].base && chance(4)) {
     target_ = base + 0x10000 - 1 - static_cast<std::uint32_t>(rng_() % size);
   }
+  // Across the end of a segment of 4 GiB, which is its beginning.
+  if (insn_.address_size == 4 && base != 0 && chance(16)) {
+    target_ = base - static_cast<std::uint32_t>(rng_() % std::max(size, 2U));
+  }
   // 16 bits reach nothing but code from there: INT3 on both sides.
   if (insn_.address_size == 2 && base == kCode) target_ = kCode + c_.slot * kSlotBytes;
   refused_ |= insn_.address_size == 2 && base == kCode && size > 16;
   if (insn_.host_align != 0 && !chance(6)) target_ &= ~15U;
   solve_address(target_ - base);
-  // Whether an offset may wrap where the limit is 4 GiB is open; we refuse it only where that is free of cost.
-  refused_ |= base != 0 && target_ - base > 0U - size;
-  const bool of_parts = insn_.op == Op::fp_environment || insn_.host_memory_bytes == 10;
+  const bool of_parts = insn_.op == Op::fp_environment || insn_.op == Op::fxsave || insn_.op == Op::fxrstor ||
+                        insn_.host_memory_bytes == 10;
   refused_ |= of_parts && insn_.address_size == 2 && target_ - base > 0x10000 - size;
   if (chance(2)) return;
   if (size <= 8) {
@@ -276,6 +279,8 @@ void Builder::point_stack(std::uint32_t below, bool writable_only) {
   if (!chance(8)) linear += below;
   if (!chance(8)) linear &= ~3U;
   gpr(kEsp) = linear - base_of(Seg::ss);
+  // What cannot be poked may hold anything: TF, for one.
+  refused_ |= writable_only && stack_top() + 16 > kReadOnly && stack_top() < kDataEnd;
 }
 
 std::uint64_t Builder::current(unsigned reg, unsigned width) const {

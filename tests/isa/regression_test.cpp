@@ -60,6 +60,50 @@ TEST_P(Regression, OperandMayNotWrapAtFourGigabytes) {
   agrees({0x53});  // push ebx
 }
 
+// Neither is there a way around with a base: the translator added it modulo 2^32, and read on.
+TEST_P(Regression, OperandMayNotRunOverFourGigabytesInASegmentWithABase) {
+  c_.before.sel[static_cast<unsigned>(Seg::ds)] = local_selector(kLdtUnaligned);
+  c_.before.sel[static_cast<unsigned>(Seg::fs)] = local_selector(kLdtUnaligned);
+  gpr(kEdx) = 0xFFFFFFFD;
+  gpr(kEcx) = 0x20;
+  gpr(kEsi) = 0xFFFFFFF4;
+  agrees({0x8B, 0x02});                                      // mov eax, [edx]: #GP
+  agrees({0x66, 0x8B, 0x42, 0x01});                          // mov ax, [edx+1]
+  agrees({0x66, 0x8B, 0x42, 0x02});                          // mov ax, [edx+2]: #GP
+  agrees({0x64, 0x89, 0x42, 0x00});                          // mov fs:[edx+0], eax: #GP
+  agrees({0x8B, 0x42, 0x03});                                // mov eax, [edx+3]: at 0
+  agrees({0x8B, 0x42, 0xFF});                                // mov eax, [edx-1]: just before the end
+  agrees({0x8A, 0x42, 0x02});                                // mov al, [edx+2]: the last byte
+  agrees({0x8B, 0x44, 0x56, 0x10});                          // mov eax, [esi+edx*2+16]: #GP
+  agrees({0xA1, 0xFE, 0xFF, 0xFF, 0xFF});                    // mov eax, [0FFFFFFFEh]: #GP
+  agrees({0xA1, 0xFC, 0xFF, 0xFF, 0xFF});                    // mov eax, [0FFFFFFFCh]
+  agrees({0x64, 0x83, 0x05, 0xFD, 0xFF, 0xFF, 0xFF, 0x01});  // add dword fs:[0FFFFFFFDh], 1: #GP
+  agrees({0x0F, 0xAB, 0x4A, 0xFB});                          // bts [edx-5], ecx: the word behind, #GP
+  agrees({0x0F, 0xAB, 0x4A, 0xF7});                          // bts [edx-9], ecx
+  agrees({0xFF, 0x32});                                      // push dword [edx]: #GP
+  agrees({0x8F, 0x02});                                      // pop dword [edx]: #GP
+  agrees({0x0F, 0xC7, 0x4E, 0x08});                          // cmpxchg8b [esi+8]: #GP
+  agrees({0xDB, 0x6E, 0x03});                                // fld tbyte [esi+3]: #GP
+  agrees({0xDB, 0x6E, 0x02});                                // fld tbyte [esi+2]
+}
+
+// EIP is not cut there, as long as it is saved with 32 bits.
+TEST_P(Regression, NextInstructionOfTheLastOneOf16BitCodeIsAt64Kilobytes) {
+  c_.before.sel[static_cast<unsigned>(Seg::cs)] = local_selector(kLdtCode16);
+  c_.slot = kSlots - 1;
+  flags(eflags::kOf);
+  for (const std::initializer_list<std::uint8_t> bytes : std::initializer_list<std::initializer_list<std::uint8_t>>{
+           {0xCE},                                               // into
+           {0xCC},                                               // int3
+           {0xF2, 0x67, 0xCE},                                   // into
+           {0x66, 0xE8, 0x00, 0xFF, 0xFF, 0xFF},                 // call rel32
+           {0x66, 0x9A, 0x00, 0xFF, 0x00, 0x00, 0x67, 0x00}}) {  // call far ptr16:32
+    c_.offset = kSlotBytes - static_cast<std::uint32_t>(bytes.size());
+    c_.before.eip = case_address(c_) - kCode;
+    agrees(bytes);
+  }
+}
+
 // A far pointer is two accesses with an alignment each.
 TEST_P(Regression, FarPointersAreAlignedInTwoParts) {
   flags(eflags::kAc);

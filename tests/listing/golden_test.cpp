@@ -44,8 +44,15 @@ const Golden kGoldens[] = {
     {"GsAbsolute", "65 A1 14000000",
      "mov r9, qword ptr [gs_base_pointer]\nmov r9d, dword ptr [r9]\nmov eax, dword ptr gs:[r9d + 0x14]\n"},
     {"FsBaseIndex", "64 8B 1C 8B",
-     "lea r8d, [rbx + rcx*4]\nmov r9, qword ptr [fs_base_pointer]\nmov r9d, dword ptr [r9]\n"
-     "mov ebx, dword ptr gs:[r8d + r9d]\n"},
+     "lea r8d, [rbx + rcx*4]\nmov r9d, dword ptr [r13 + r8*4 + 0xc]\nmov r9, qword ptr [fs_base_pointer]\n"
+     "mov r9d, dword ptr [r9]\nmov ebx, dword ptr gs:[r8d + r9d]\n"},
+    {"FsByte", "64 8A 5B 08",
+     "mov r9, qword ptr [fs_base_pointer]\nmov r9d, dword ptr [r9]\nmov bl, byte ptr gs:[ebx + r9d + 8]\n"},
+    {"GsBtsRegister", "65 0FAB 08",
+     "lea r8d, [rax]\nmov r10d, 5\nsarx r9d, ecx, r10d\nlea r8d, [r8 + r9*4]\n"
+     "mov r9d, dword ptr [r13 + r8*4 + 0xc]\nmov r9, qword ptr [gs_base_pointer]\nmov r9d, dword ptr [r9]\n"
+     "mov r10d, 0x1f\npext r10d, ecx, r10d\nbts dword ptr gs:[r8d + r9d], r10d\n"},
+    {"GsBeyondTheEnd", "65 A1 FDFFFFFF", "mov r8d, 0x8048000\njmp exit_interpret\n"},
     {"Address16", "67 8B 40 08", "lea r8d, [rbx + rsi + 8]\nmovzx r8d, r8w\nmov eax, dword ptr gs:[r8d]\n"},
     // the stack
     {"PushEsp", "54", "mov dword ptr gs:[r12d - 4], r12d\n"},

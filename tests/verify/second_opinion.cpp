@@ -243,7 +243,9 @@ class Walker {
     const Gpr dst = insn.reg(0);
     const auto& mem = insn.op(1).mem;
     const Gpr base = gpr(mem.base), index = gpr(mem.index);
-    if (dst.bits == 0 || mem.disp.value != 0 || insn.z.address_width != 64 || base.bits != 64) return false;
+    if (dst.bits == 0 || insn.z.address_width != 64 || base.bits != 64) return false;
+    if (reads_guard(insn, before)) return set(after, dst.number, Origin::guest);
+    if (mem.disp.value != 0) return false;
     if (insn.is(ZYDIS_MNEMONIC_MOV) && mem.segment != ZYDIS_REGISTER_GS && mem.segment != ZYDIS_REGISTER_FS) {
       if (dst.bits != 32 || !is_scratch(dst.number)) return false;
       const bool table = base.number == kR13 && index.bits == 64 && index.number == kR8 && mem.scale == 4;
@@ -264,6 +266,17 @@ class Walker {
   static bool set(Path& p, unsigned reg, Origin o) {
     p.reg[reg] = o;
     return true;
+  }
+
+  // The entry of a guest address a few bytes on, which may lie in the guard behind the table.
+  static bool reads_guard(const Insn& insn, const Path& before) {
+    const Gpr dst = insn.reg(0);
+    const auto& mem = insn.op(1).mem;
+    const Gpr base = gpr(mem.base), index = gpr(mem.index);
+    const bool plain = mem.segment != ZYDIS_REGISTER_GS && mem.segment != ZYDIS_REGISTER_FS;
+    return insn.is(ZYDIS_MNEMONIC_MOV) && plain && dst.bits == 32 && is_scratch(dst.number) && base.number == kR13 &&
+           index.bits == 64 && index.number == kR8 && mem.scale == 4 && mem.disp.value > 0 && mem.disp.value < 64 &&
+           is_guest(before.reg[kR8]);
   }
 
   // --- Memory ---

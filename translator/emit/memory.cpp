@@ -30,6 +30,13 @@ Address offset_of(const Context& c, const isa::Insn& insn, std::int32_t esp_adju
   return m;
 }
 
+// Faults if `bytes` bytes at the offset in r8d run over 4 GiB, which no segment does; the runtime then raises #GP or
+// #SS. The base, added modulo 2^32, would hide it. Reads the jump table's entry for the last byte, for nothing: the
+// table has 2^32 of them and a guard behind.
+void refuse_beyond_end(Context& c, unsigned bytes) {
+  c.a.mov(x86::r9d, x86::dword_ptr(x86::r13, x86::r8, 2, static_cast<std::int32_t>(4 * (bytes - 1))));
+}
+
 }  // namespace
 
 void effective_address(Context& c, const isa::Insn& insn, std::uint8_t destination) {
@@ -46,11 +53,15 @@ void effective_address(Context& c, const isa::Insn& insn, std::uint8_t destinati
   c.a.movzx(x86::gpd(destination), x86::gpw(destination));
 }
 
-Address in_segment(Context& c, Address offset, Seg segment) {
+Address in_segment(Context& c, Address offset, Seg segment, unsigned bytes) {
   if (plan::flat(segment, c.request.mode)) return offset;
   const std::size_t pointer =
       offsetof(CpuState, base_pointer) + static_cast<std::size_t>(segment) * sizeof(std::uint64_t);
-  if (offset.base != kNone && offset.index != kNone) collapse(c, offset);
+  // What has no register is a constant, and plan::treatment() has looked at it.
+  const bool computed = offset.base != kNone || offset.index != kNone;
+  const bool may_run_over = computed && bytes > 1;
+  if (may_run_over || (offset.base != kNone && offset.index != kNone)) collapse(c, offset);
+  if (may_run_over) refuse_beyond_end(c, bytes);
   // A pointer of 0 faults here, and the runtime checks the access.
   c.a.mov(x86::r9, state(pointer, 8));
   c.a.mov(x86::r9d, x86::dword_ptr(x86::r9));
@@ -64,14 +75,16 @@ Address in_segment(Context& c, Address offset, Seg segment) {
 }
 
 Address resolve(Context& c, const isa::Insn& insn, std::int32_t esp_adjust) {
-  if (insn.address_size == 4) return in_segment(c, offset_of(c, insn, esp_adjust), insn.segment);
-  // 16-bit addressing has neither esp nor a scale.
+  if (insn.address_size == 4) {
+    return in_segment(c, offset_of(c, insn, esp_adjust), insn.segment, plan::memory_bytes(insn));
+  }
+  // 16-bit addressing has neither esp nor a scale, and does not reach the end of 4 GiB.
   Address offset{.disp = insn.disp & 0xFFFF};
   if (insn.base != isa::kNoRegister || insn.index != isa::kNoRegister) {
     effective_address(c, insn, kScratch8);
     offset = {.base = kScratch8};
   }
-  return in_segment(c, offset, insn.segment);
+  return in_segment(c, offset, insn.segment, 1);
 }
 
 void collapse(Context& c, Address& address) {

@@ -16,8 +16,8 @@ namespace ringshift::translator::emit {
 // The offset within its segment, in 32 bits, into a host register other than r9; flags are kept.
 void effective_address(Context& c, const isa::Insn& insn, std::uint8_t destination);
 
-// [base + index] in `segment`, for implicit operands such as xlat's. May use r9.
-[[nodiscard]] Address in_segment(Context& c, Address offset, Seg segment);
+// `bytes` bytes at `offset` in `segment`, as linear address. May use r8 and r9.
+[[nodiscard]] Address in_segment(Context& c, Address offset, Seg segment, unsigned bytes);
 
 // Puts the address into r8d, so that its registers may be changed before the access.
 void collapse(Context& c, Address& address);

@@ -24,6 +24,9 @@ enum class Treatment : std::uint8_t {
 // Whether the instruction, as translated, may write to guest memory.
 [[nodiscard]] bool may_write_memory(const isa::Insn& insn);
 
+// How many bytes the explicit memory operand has.
+[[nodiscard]] unsigned memory_bytes(const isa::Insn& insn);
+
 // Whether the translation can load the immediate from the guest's code.
 [[nodiscard]] bool immediate_can_be_loaded(const isa::Insn& insn, Treatment treatment);
 

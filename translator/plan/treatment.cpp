@@ -48,6 +48,15 @@ bool string_in_window(const Insn& insn, const ModeKey& mode) {
   return (!reads_source || flat(insn.segment, mode)) && (!uses_es || mode.flat_es);
 }
 
+// An operand at a fixed offset that runs over 4 GiB, in a segment with a base of its own; with base 0 it runs over the
+// end of the window. The runtime raises #GP or #SS.
+bool runs_over_the_end(const Insn& insn, const ModeKey& mode) {
+  if (!insn.memory || insn.base != isa::kNoRegister || insn.index != isa::kNoRegister) return false;
+  if (insn.address_size != 4 || flat(insn.segment, mode)) return false;
+  const std::uint32_t room = 0U - static_cast<std::uint32_t>(insn.disp);
+  return room != 0 && room < memory_bytes(insn);
+}
+
 // Which ModRM field of a host instruction names a general register cannot be seen from its bytes
 // alone; it matters only where that register is esp, which is elsewhere.
 bool host_operands_known(const Insn& insn) {
@@ -108,6 +117,26 @@ bool may_write_memory(const Insn& insn) {
       return (insn.host_memory & 2U) != 0;
     default:
       return insn.memory && !only_reads_memory(insn);
+  }
+}
+
+unsigned memory_bytes(const Insn& insn) {
+  switch (insn.op) {
+    case Op::host_fp:
+    case Op::host_int:
+      return insn.host_memory_bytes;
+    case Op::movzx:
+    case Op::movsx:
+      return insn.source_width;
+    case Op::push:
+    case Op::pop:
+      return insn.stack_operand;
+    case Op::mov_from_seg:
+      return 2;
+    case Op::cmpxchg8b:
+      return 8;
+    default:
+      return insn.width;
   }
 }
 
@@ -198,7 +227,7 @@ HostFields host_register_fields(const Insn& insn) {
 
 Treatment treatment(const Insn& insn, const ModeKey& mode, const Options& options) {
   if (!mode.code32 || !mode.stack32 || !mode.flat_cs || !mode.flat_ss) return Treatment::interpret;
-  if (writes_code_segment(insn)) return Treatment::interpret;
+  if (writes_code_segment(insn) || runs_over_the_end(insn, mode)) return Treatment::interpret;
   if (options.model < first_model(insn)) return Treatment::interpret;
   const auto when = [](bool condition, Treatment t) { return condition ? t : Treatment::interpret; };
   switch (insn.op) {

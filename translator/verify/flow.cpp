@@ -24,6 +24,9 @@ enum class Value : std::uint8_t {
   moved,          // rsi, rdi: what a string instruction left; only its lower half may be used
 };
 
+// The table's guard page is read on purpose, up to here (translator/abi.h).
+constexpr std::int32_t kTableGuard = 64;
+
 // Bits that translated code must not put into RFLAGS. IF and IOPL are ignored by popf at this privilege, ID is
 // harmless.
 constexpr std::uint32_t kHarmfulFlags = ~(eflags::kNative | eflags::kFixed | eflags::kIf | eflags::kIopl | eflags::kId);
@@ -203,8 +206,10 @@ class Checker {
                                                                            : Value::unknown);
         return nullptr;
       case Action::load_table:
-        if (s.disp != 0 || !extends_zero(known_.of(kR8))) return "jump-table index is not a guest address";
-        known_.set(m.dst, Value::table_entry);
+        if (s.disp < 0 || s.disp >= kTableGuard || !extends_zero(known_.of(kR8))) {
+          return "jump-table index is not a guest address";
+        }
+        known_.set(m.dst, s.disp == 0 ? Value::table_entry : Value::zero_extended);
         return nullptr;
       case Action::load_pointer:
         if (s.disp != 0 || known_.of(m.src) != Value::base_pointer) return "memory operand outside the window";

@@ -18,8 +18,8 @@
 //             no writes of segment registers or their bases, no transactional or extended-state ones.
 //
 // It is assumed, and is the runtime's part: at entry the invariants above hold, base_pointer entries are 0
-// or the address of a readable double word, jump-table entries are offsets of fragment entries, the
-// window has a guard area on both sides, and the return ring ends in a stub.
+// or the address of a readable double word, jump-table entries are offsets of fragment entries, the jump table has a
+// guard page behind it and the window guard areas on both sides, and the return ring ends in a stub.
 #pragma once
 
 #include <cstdint>
