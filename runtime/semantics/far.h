@@ -20,10 +20,10 @@ struct FarTarget {
 // m16:16 or m16:32: the offset comes first.
 [[nodiscard]] bool read_far_pointer(Cpu& cpu, const isa::Insn& insn, FarTarget& target);
 
-// The address of the instruction behind `insn`, as far calls and interrupts save it.
+// The address of the instruction behind `insn`, as far calls and interrupts save it. At the end of a 16-bit segment
+// that is 10000h, not 0, as silicon shows: whoever saves 16 bits of it cuts it.
 [[nodiscard]] inline std::uint32_t next_eip(const Cpu& cpu, const isa::Insn& insn) {
-  const std::uint32_t next = cpu.state.eip + insn.length;
-  return cpu.state.segment(Seg::cs).big() ? next : next & 0xFFFFU;
+  return cpu.state.eip + insn.length;
 }
 
 // Protected mode proper: segment registers hold descriptors, not paragraphs.

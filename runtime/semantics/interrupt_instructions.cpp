@@ -1,4 +1,5 @@
 // INT n, INT3, INT1 and INTO.
+#include "runtime/semantics/far.h"
 #include "runtime/semantics/handlers.h"
 #include "runtime/semantics/interrupt.h"
 
@@ -10,8 +11,7 @@ Event event_after(const Cpu& cpu, const isa::Insn& insn, std::uint8_t vec, Event
   Event event;
   event.vector = vec;
   event.source = source;
-  event.return_eip = cpu.state.eip + insn.length;
-  if (!cpu.state.segment(Seg::cs).big()) event.return_eip &= 0xFFFFU;
+  event.return_eip = next_eip(cpu, insn);
   return event;
 }
 

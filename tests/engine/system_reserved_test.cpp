@@ -71,6 +71,8 @@ TEST_P(ReservedEncodings, X87ImagesDoNotWrapAt64Kilobytes) {
   lab.poke<std::uint32_t>(0x10008, 0);
   ASSERT_TRUE(lab.completes({0x67, 0xD9, 0x36, 0xF0, 0xFF}));  // fnstenv [0FFF0h]
   EXPECT_EQ(lab.peek<std::uint32_t>(0x10008), 0xFFFF0000u) << "the last of seven words";
+  ASSERT_TRUE(lab.completes({0x67, 0x0F, 0xAE, 0x06, 0xF0, 0xFF}));  // fxsave [0FFF0h]
+  EXPECT_EQ(lab.peek<std::uint32_t>(0x10008), 0x1F80u) << "MXCSR";
 }
 
 }  // namespace

@@ -35,6 +35,13 @@ class Builder {
     return (selector & 4U) != 0 && i < kLocalSegments.size() ? kLocalSegments[i].base : 0;
   }
   [[nodiscard]] std::uint32_t base_of(Seg s) const { return base_of(c_.before.sel[index_of(s)]); }
+  // Linear address that esp, or sp, points to.
+  [[nodiscard]] std::uint32_t stack_top() const {
+    const std::uint16_t ss = c_.before.sel[index_of(Seg::ss)];
+    const unsigned i = ss >> 3;
+    const bool small = (ss & 4U) != 0 && i < kLocalSegments.size() && !kLocalSegments[i].big;
+    return base_of(ss) + (c_.before.gpr[kEsp] & (small ? 0xFFFFU : 0xFFFFFFFFU));
+  }
   void poke(std::uint32_t linear, std::uint64_t value, unsigned bytes) {
     Poke p{linear, std::vector<std::uint8_t>(bytes)};
     std::memcpy(p.bytes.data(), &value, std::min<std::size_t>(bytes, 8));

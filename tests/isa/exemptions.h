@@ -88,7 +88,8 @@ inline constexpr std::array kStateExemptions{
     StateExemption{"IRET with EFLAGS.NT", "#GP(0) in long mode", "SystemTask, IretWithNtReturnsToTheLinkedTask"},
     StateExemption{"IOPL, privileged state, V86 mode", "a host process has ring 3 and IOPL 0 alone",
                    "SystemSensitive, Popf"},
-    StateExemption{"FNSTENV, FNSAVE, FLDENV, FRSTOR and operands of 10 bytes across the end of 16-bit addresses",
+    StateExemption{"FNSTENV, FNSAVE, FLDENV, FRSTOR, FXSAVE, FXRSTOR and operands of 10 bytes across the end of 16-bit "
+                   "addresses",
                    "their parts wrap at 64 KiB each on its own on AMD's; not described by the SDM",
                    "ReservedEncodings, X87ImagesDoNotWrapAt64Kilobytes"},
 };

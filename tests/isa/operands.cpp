@@ -91,7 +91,7 @@ void Builder::special_branch() {
     }
     case Op::ret:
       point_stack(0, true);
-      poke(gpr(kEsp) + base_of(Seg::ss), code_target(sel(Seg::cs), insn_.stack_operand), insn_.stack_operand);
+      poke(stack_top(), code_target(sel(Seg::cs), insn_.stack_operand), insn_.stack_operand);
       break;
     default:
       break;
@@ -125,7 +125,7 @@ void Builder::special_far() {
     case Op::ret_far:
     case Op::iret: {
       point_stack(0, true);
-      const std::uint32_t at = gpr(kEsp) + base_of(Seg::ss);
+      const std::uint32_t at = stack_top();
       const unsigned size = insn_.stack_operand;
       std::uint16_t selector = pick_code_selector();
       // The order of checks differs between vendors where a return to another ring would read more of the stack.
@@ -162,7 +162,7 @@ void Builder::special_segment() {
     }
     case Op::pop_seg:
       point_stack(0);
-      poke(gpr(kEsp) + base_of(Seg::ss), pick_data_selector() | (rng_() << 16), insn_.stack_operand);
+      poke(stack_top(), pick_data_selector() | (rng_() << 16), insn_.stack_operand);
       break;
     case Op::push_seg:
       point_stack(4);
@@ -267,7 +267,7 @@ void Builder::special() {
       break;
     case Op::popf:
       point_stack(0, true);
-      poke(gpr(kEsp) + base_of(Seg::ss), rng_() & ~std::uint64_t{eflags::kTf}, insn_.stack_operand);
+      poke(stack_top(), rng_() & ~std::uint64_t{eflags::kTf}, insn_.stack_operand);
       break;
     case Op::pusha:
       point_stack(32);
