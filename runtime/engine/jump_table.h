@@ -1,9 +1,9 @@
 // Jump tables: guest eip to fragment entry, one for each window and mode, read by translated code.
 //
 // A table is 16 GiB of demand-zero memory (4 bytes for each of 2^32 guest addresses), so that a lookup
-// is one load with nothing to compare. Behind it is a guard page, so that an index beyond 2^32 faults (translator/abi.h).
-// It holds only what is reachable through its window: entries go
-// when the window drops the page that they lie in.
+// is one load with nothing to compare. Behind it is a guard page, so that an index beyond 2^32 faults
+// (translator/abi.h). It holds only what is reachable through its window: entries go when the window drops the page
+// that they lie in.
 #pragma once
 
 #include <cstdint>
