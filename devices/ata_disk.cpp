@@ -25,7 +25,7 @@ void put_text(std::array<std::uint16_t, 256>& words, unsigned first, unsigned co
 }  // namespace
 
 AtaDisk::AtaDisk(BlockMedium& medium, std::string serial)
-    : IdeDrive(medium), serial_(std::move(serial)), sectors_((medium.bytes() + kSector - 1) / kSector) {}
+    : IdeDrive(&medium), serial_(std::move(serial)), sectors_((medium.bytes() + kSector - 1) / kSector) {}
 
 void AtaDisk::set_signature() {
   now_.count = now_.low = 1;
@@ -190,7 +190,7 @@ bool AtaDisk::begin(bool extended, Way way, bool writing) {
     finish(ide::kIdNotFound);
     return false;
   }
-  if ((way == Way::multiple && multiple_ == 0) || (writing && !medium_.writable())) {
+  if ((way == Way::multiple && multiple_ == 0) || (writing && !medium_->writable())) {
     finish(ide::kAborted);
     return false;
   }

@@ -40,8 +40,19 @@ void put_address(std::vector<std::uint8_t>& out, std::uint32_t lba, bool msf) {
 
 }  // namespace
 
-AtapiCdrom::AtapiCdrom(BlockMedium& medium)
-    : IdeDrive(medium), sectors_(static_cast<std::uint32_t>((medium.bytes() + kSector - 1) / kSector)) {}
+AtapiCdrom::AtapiCdrom(BlockMedium* medium) : IdeDrive(medium) {
+  change(medium);
+  ejected_ = false;
+  if (medium == nullptr) event_ = MediaEvent::none;
+}
+
+void AtapiCdrom::change(BlockMedium* medium) {
+  medium_ = medium;
+  sectors_ = medium == nullptr ? 0 : static_cast<std::uint32_t>((medium->bytes() + kSector - 1) / kSector);
+  ejected_ = medium == nullptr;
+  attention_ = medium != nullptr;
+  event_ = medium == nullptr ? MediaEvent::removal : MediaEvent::new_medium;
+}
 
 void AtapiCdrom::set_signature() {
   now_.count = now_.low = 1;
@@ -195,8 +206,8 @@ void AtapiCdrom::fail(const Sense& sense) {
 }
 
 bool AtapiCdrom::ready() {
-  if (ejected_) {
-    fail({kNotReady, 0x3A, 0x02});  // medium not present, tray open
+  if (absent()) {
+    fail({kNotReady, 0x3A, static_cast<std::uint8_t>(ejected_ ? 2 : 1)});  // medium not present, tray open or closed
     return false;
   }
   if (std::exchange(attention_, false)) {
@@ -221,6 +232,7 @@ void AtapiCdrom::read_sectors(std::uint32_t first, std::uint32_t count) {
 }
 
 void AtapiCdrom::read_chunk() {
+  if (!ready()) return;  // it has been changed meanwhile
   const std::uint32_t count = std::min(left_, kChunk);
   submit({BlockRequest::Op::read, std::uint64_t{lba_} * kSector, std::uint64_t{count} * kSector},
          [this, count](BlockRequest::Result result) {
@@ -264,8 +276,10 @@ void AtapiCdrom::run_packet() {
         return;
       }
       if ((p[4] & 2) != 0) {
-        attention_ |= ejected_ && (p[4] & 1) != 0;
-        ejected_ = (p[4] & 1) == 0;
+        const bool open = (p[4] & 1) == 0;
+        if (medium_ != nullptr && open != ejected_) event_ = open ? MediaEvent::removal : MediaEvent::new_medium;
+        attention_ |= ejected_ && !open;
+        ejected_ = open;
       }
       complete();
       return;
@@ -378,7 +392,7 @@ std::vector<std::uint8_t> AtapiCdrom::mode_sense() const {
   }
   std::vector<std::uint8_t> out;
   put_be(out, static_cast<std::uint32_t>(pages.size() + 6), 2);
-  out.insert(out.end(), {static_cast<std::uint8_t>(ejected_ ? 0x71 : 0x01), 0, 0, 0, 0, 0});
+  out.insert(out.end(), {static_cast<std::uint8_t>(ejected_ ? 0x71 : absent() ? 0x70 : 0x01), 0, 0, 0, 0, 0});
   out.insert(out.end(), pages.begin(), pages.end());
   return out;
 }
@@ -386,12 +400,12 @@ std::vector<std::uint8_t> AtapiCdrom::mode_sense() const {
 std::vector<std::uint8_t> AtapiCdrom::configuration() const {
   constexpr std::uint16_t kCdRom = 0x0008;
   std::vector<std::uint8_t> out;
-  const std::vector<std::uint8_t> profiles = {0, 0, 0x03, 4, 0, kCdRom, static_cast<std::uint8_t>(ejected_ ? 0 : 1), 0};
+  const std::vector<std::uint8_t> profiles = {0, 0, 0x03, 4, 0, kCdRom, static_cast<std::uint8_t>(absent() ? 0 : 1), 0};
   const std::vector<std::uint8_t> core = {0, 1, 0x0B, 8, 0, 0, 0, 2, 1, 0, 0, 0};  // ATAPI
   const std::vector<std::uint8_t> removable = {0, 3, 0x0B, 4, 0x29, 0, 0, 0};
   put_be(out, static_cast<std::uint32_t>(4 + profiles.size() + core.size() + removable.size()), 4);
   out.insert(out.end(), {0, 0});
-  put_be(out, ejected_ ? 0 : kCdRom, 2);
+  put_be(out, absent() ? 0 : kCdRom, 2);
   for (const auto* feature : {&profiles, &core, &removable}) out.insert(out.end(), feature->begin(), feature->end());
   return out;
 }
@@ -403,8 +417,8 @@ std::vector<std::uint8_t> AtapiCdrom::event_status() {
           6,
           kMediaClass,
           1 << kMediaClass,
-          static_cast<std::uint8_t>(attention_ && !ejected_ ? 2 : 0),
-          static_cast<std::uint8_t>(ejected_ ? 1 : 2),
+          static_cast<std::uint8_t>(std::exchange(event_, MediaEvent::none)),
+          static_cast<std::uint8_t>((ejected_ ? 1 : 0) | (absent() ? 0 : 2)),
           0,
           0};
 }

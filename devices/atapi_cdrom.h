@@ -15,7 +15,17 @@ class AtapiCdrom final : public IdeDrive {
  public:
   static constexpr unsigned kSector = 2048;
 
-  explicit AtapiCdrom(BlockMedium& medium);
+  explicit AtapiCdrom(BlockMedium& medium) : AtapiCdrom(&medium) {}
+  // Null: a drive without a medium, closed.
+  explicit AtapiCdrom(BlockMedium* medium);
+
+  // Somebody puts in another medium, and the tray is closed; or takes it out (null), and the tray is open. A read that
+  // is under way ends with what it has asked the old medium for.
+  void change(BlockMedium* medium);
+  // The button on the drive, while the guest has locked it: the guest is told.
+  void request_eject() { event_ = MediaEvent::eject_request; }
+  [[nodiscard]] bool locked() const { return locked_; }
+  [[nodiscard]] bool tray_open() const { return ejected_; }
 
   [[nodiscard]] std::uint32_t sectors() const { return sectors_; }
 
@@ -49,9 +59,19 @@ class AtapiCdrom final : public IdeDrive {
   [[nodiscard]] std::vector<std::uint8_t> event_status();
   [[nodiscard]] std::vector<std::uint8_t> disc_information() const;
 
-  std::uint32_t sectors_;
+  std::uint32_t sectors_ = 0;
+  // Codes of GET EVENT STATUS NOTIFICATION.
+  enum class MediaEvent : std::uint8_t {
+    none,
+    eject_request,
+    new_medium,
+    removal
+  };
+  [[nodiscard]] bool absent() const { return ejected_ || medium_ == nullptr; }
+
   bool attention_ = true;  // the medium is new since the last command
-  bool ejected_ = false;
+  MediaEvent event_ = MediaEvent::new_medium;
+  bool ejected_ = false;  // the tray is open
   bool locked_ = false;
   Sense sense_;
 

@@ -107,7 +107,7 @@ void IdeDrive::submit(BlockRequest request, std::function<void(BlockRequest::Res
   request.done = [this, generation = generation_, done = std::move(done)](BlockRequest::Result result) {
     if (generation == generation_) done(std::move(result));
   };
-  medium_.submit(std::move(request));
+  medium_->submit(std::move(request));
 }
 
 // ---- data -------------------------------------------------------------------------------------

@@ -23,8 +23,8 @@ inline constexpr std::uint8_t kAborted = 0x04, kIdNotFound = 0x10, kUncorrectabl
 
 class IdeDrive {
  public:
-  // The medium must outlive the drive.
-  explicit IdeDrive(BlockMedium& medium) : medium_(medium) {}
+  // The medium must outlive the drive, or be changed before.
+  explicit IdeDrive(BlockMedium* medium) : medium_(medium) {}
   virtual ~IdeDrive() = default;
   IdeDrive(const IdeDrive&) = delete;
   IdeDrive& operator=(const IdeDrive&) = delete;
@@ -74,7 +74,7 @@ class IdeDrive {
   // Offers the buffer's bytes up to `end`, or asks for them.
   void begin_block(Phase phase, std::size_t end);
 
-  BlockMedium& medium_;
+  BlockMedium* medium_;  // null: it has been taken out
   Registers now_, before_;
   std::uint8_t device_ = 0, status_ = 0, error_ = 0;
   Phase phase_ = Phase::none;

@@ -66,6 +66,7 @@ class Board final : public Platform {
   void skip_tsc(std::uint64_t ticks) { state_.tsc_offset -= ticks; }
   void press_power_button() { acpi_pm_.press_power_button(); }
   [[nodiscard]] const devices::Pic& pic() const { return pic_; }
+  [[nodiscard]] PcHardware* pc() { return pc_.get(); }  // null without firmware
 
   [[nodiscard]] devices::PowerRequest power_request() const { return power_; }
   [[nodiscard]] std::optional<std::uint32_t> debug_exit_code() const { return debug_exit_code_; }
@@ -74,8 +75,8 @@ class Board final : public Platform {
   [[nodiscard]] std::size_t serial_unread() const { return uart_.unread(); }
   void flush_serial();
   void type(std::span<const Key> keys);
-  void deliver_blocks() {
   void move_pointer(const devices::PointerMove& move) { i8042_.move_pointer(move); }
+  void deliver_blocks() {
     if (pc_) pc_->deliver_blocks();
   }
   void show_screen() {

@@ -340,6 +340,58 @@ void Machine::press_power_button() {
   tell({MachineEvent::Kind::power_button});
 }
 
+namespace {
+constexpr std::size_t kFloppy = 4;  // behind the IDE positions
+}  // namespace
+
+std::vector<DriveInfo> Machine::drives() const {
+  std::vector<DriveInfo> all;
+  if (!config_.firmware) return all;
+  for (unsigned position = 0; position < config_.ide.size(); ++position) {
+    const IdeUnit& unit = config_.ide[position];
+    if (!unit.image && !unit.cdrom) continue;
+    DriveInfo drive{fmt::format("ide{}-{}{}", position / 2, unit.cdrom ? "cd" : "hd", position % 2)};
+    if (unit.cdrom) {
+      const devices::AtapiCdrom& cdrom = *board_->pc()->cdrom(position);
+      drive.removable = true;
+      drive.locked = cdrom.locked();
+      drive.tray_open = cdrom.tray_open();
+    }
+    drive.image = unit.image;
+    drive.file = unit.file;
+    all.push_back(std::move(drive));
+  }
+  DriveInfo floppy{"floppy0", true};
+  floppy.image = config_.floppy;
+  floppy.file = config_.floppy_file;
+  all.push_back(std::move(floppy));
+  return all;
+}
+
+std::optional<std::string> Machine::change_medium(std::string_view drive, std::shared_ptr<DiskImage> image,
+                                                  const std::string& file, bool force) {
+  const auto all = drives();
+  const auto found = std::ranges::find(all, drive, &DriveInfo::name);
+  if (found == all.end()) return fmt::format("Device '{}' not found", drive);
+  if (!found->removable) return fmt::format("Device '{}' is not removable", drive);
+  PcHardware& pc = *board_->pc();
+  if (drive == "floppy0") {
+    config_.floppy = image;
+    config_.floppy_file = file;
+    pc.change_medium(kFloppy, std::move(image));
+    return std::nullopt;
+  }
+  const auto position = static_cast<unsigned>((drive[3] - '0') * 2 + (drive.back() - '0'));
+  if (found->locked && !found->tray_open && !force) {
+    pc.cdrom(position)->request_eject();
+    return fmt::format("Device '{}' is locked and force was not specified, wait for tray to open and try again", drive);
+  }
+  config_.ide[position].image = image;
+  config_.ide[position].file = file;
+  pc.change_medium(position, std::move(image));
+  return std::nullopt;
+}
+
 void Machine::set_breakpoints(std::vector<std::uint32_t> linear) {
   breakpoints_ = std::move(linear);
   board_->engine().set_breakpoints(breakpoints_);

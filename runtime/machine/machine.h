@@ -59,8 +59,17 @@ struct Firmware {
 // A drive on one of the four positions of the two IDE channels: primary master, primary slave, secondary master,
 // secondary slave.
 struct IdeUnit {
-  std::shared_ptr<DiskImage> image;  // null: nothing there
+  std::shared_ptr<DiskImage> image;  // null: no drive; but a CD-ROM drive that is empty
   bool cdrom = false;
+  std::string file{};  // the image's name, for monitors
+};
+
+// What stands in a machine's drive bay.
+struct DriveInfo {
+  std::string name;  // as in QEMU's machine of this kind: ide0-hd0, ide1-cd0, floppy0
+  bool removable = false, locked = false, tray_open = false;
+  std::shared_ptr<DiskImage> image{};  // null: no medium
+  std::string file{};
 };
 
 // What happens to a machine as a whole, for monitors and debuggers.
@@ -98,6 +107,7 @@ struct MachineConfig {
   std::optional<Firmware> firmware;   // then there is no kernel
   std::array<IdeUnit, 4> ide;         // with firmware
   std::shared_ptr<DiskImage> floppy;  // with firmware; null: no drive
+  std::string floppy_file;
   boot::Image kernel;
   std::vector<boot::Image> modules;
   std::string command_line;
@@ -152,6 +162,8 @@ class Machine {
   void serial_input(std::span<const std::uint8_t> bytes);
   // Keys pressed or released, in this order; typed at a speed that guests can follow.
   void keyboard_input(std::span<const Key> keys);
+  // With firmware: the mouse.
+  void pointer_input(const devices::PointerMove& move);
   // Bytes of serial input that the guest had not read when the loop last looked: lets a sender hold back.
   [[nodiscard]] std::size_t serial_backlog() const { return serial_backlog_.load(std::memory_order_relaxed); }
   // Whether MachineConfig::picture_output is called. Starts with the whole picture.
@@ -162,8 +174,6 @@ class Machine {
   void ask(std::function<void()> request);
 
   // ---- for such requests -----------------------------------------------------------------------
-  // With firmware: the mouse.
-  void pointer_input(const devices::PointerMove& move);
   // While stopped, the guest's clocks stand still, and its input waits. To resume steps over a breakpoint on the
   // instruction at hand.
   void stop() { stop_guest({}); }
@@ -174,6 +184,11 @@ class Machine {
   // As the button on the case: RAM and CMOS keep their contents, if there is firmware.
   void press_reset() { reset_asked_ = true; }
   void press_power_button();
+  [[nodiscard]] std::vector<DriveInfo> drives() const;
+  // Puts a medium into a drive for media, or takes it out (null), which a lock of the guest's prevents unless `force`.
+  // The error is one readable line.
+  std::optional<std::string> change_medium(std::string_view drive, std::shared_ptr<DiskImage> image,
+                                           const std::string& file, bool force);
   // They outlive resets. Linear addresses.
   void set_breakpoints(std::vector<std::uint32_t> linear);
   void set_watchpoints(std::vector<Cpu::Watchpoint> watchpoints);
@@ -241,6 +256,7 @@ class Machine {
   std::condition_variable posted_;
   std::vector<std::uint8_t> input_;
   std::vector<Key> keys_;
+  std::vector<devices::PointerMove> moves_;
   std::vector<std::function<void()>> requests_;
   std::atomic<std::size_t> serial_backlog_{0};
   bool watch_screen_ = false;
@@ -249,4 +265,3 @@ class Machine {
 };
 
 }  // namespace ringshift::machine
-  std::vector<devices::PointerMove> moves_;

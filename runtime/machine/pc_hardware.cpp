@@ -19,6 +19,7 @@ constexpr std::uint64_t kLegacyBios = 128 * kKiB;
 constexpr std::uint64_t kPciEnd = 0xFEC00000;  // the memory of PCI devices ends
 constexpr unsigned kVgaSlot = 2;
 constexpr std::uint16_t kFirmwareLogPort = 0x402;
+constexpr unsigned kFloppy = 4;  // in media_
 // Where SeaBIOS begins to place the memory of PCI devices.
 constexpr std::uint32_t kPciBelow2G = 0x80000000, kPciBelow3G = 0xC0000000;
 
@@ -205,18 +206,28 @@ void PcHardware::move_bus_master(std::optional<std::uint16_t> base) {
 void PcHardware::attach_drives() {
   for (unsigned position = 0; position < s_.config.ide.size(); ++position) {
     const IdeUnit& unit = s_.config.ide[position];
-    if (!unit.image) continue;
-    devices::BlockMedium& medium = *media_.emplace_back(worker_.medium(unit.image));
+    if (!unit.image && !unit.cdrom) continue;
+    if (unit.image) media_[position] = worker_.medium(unit.image);
     if (unit.cdrom) {
-      drives_.push_back(std::make_unique<devices::AtapiCdrom>(medium));
+      auto cdrom = std::make_unique<devices::AtapiCdrom>(media_[position].get());
+      cdroms_[position] = cdrom.get();
+      drives_.push_back(std::move(cdrom));
     } else {
-      drives_.push_back(std::make_unique<devices::AtaDisk>(medium, fmt::format("RS{:05}", position + 1)));
+      drives_.push_back(std::make_unique<devices::AtaDisk>(*media_[position], fmt::format("RS{:05}", position + 1)));
     }
     (position < 2 ? primary_ : secondary_).attach(position & 1, *drives_.back());
   }
-  if (s_.config.floppy) {
-    floppy_.insert(0, media_.emplace_back(worker_.medium(s_.config.floppy)).get());
+  if (s_.config.floppy) change_medium(kFloppy, s_.config.floppy);
+}
+
+void PcHardware::change_medium(unsigned drive, std::shared_ptr<DiskImage> image) {
+  auto medium = image ? worker_.medium(std::move(image)) : nullptr;
+  if (drive == kFloppy) {
+    floppy_.insert(0, medium.get());
+  } else {
+    cdroms_[drive]->change(medium.get());
   }
+  media_[drive] = std::move(medium);  // what has been asked of the old one is done without it
 }
 
 // ---- what firmware asks for -------------------------------------------------------------------
@@ -235,6 +246,7 @@ void PcHardware::fill_fw_cfg() {
 
   devices::AcpiConfig acpi;
   acpi.vga = true;
+  acpi.mouse = true;
   acpi.serial_ports = {{0x3F8, 4}, {0x2F8, 3}};
   acpi.pci_memory_first = layout.low_end() <= kPciBelow2G ? kPciBelow2G : kPciBelow3G;
   auto files = devices::build_acpi_files(acpi);
@@ -246,7 +258,6 @@ void PcHardware::fill_fw_cfg() {
 void PcHardware::fill_cmos() {
   // RAM above 4 GiB in units of 64 KiB.
   const std::uint64_t above = s_.layout.above_hole() / (64 * kKiB);
-  acpi.mouse = true;
   for (std::uint8_t i = 0; i < 3; ++i) {
     s_.rtc.set_byte(static_cast<std::uint8_t>(0x5B + i), static_cast<std::uint8_t>(above >> (8 * i)));
   }

@@ -1,12 +1,14 @@
 // What a board that starts with firmware has: the chip set as after reset, ROM, and the devices of a PC.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string_view>
 
 #include "devices/acpi_pm.h"
+#include "devices/atapi_cdrom.h"
 #include "devices/clock.h"
 #include "devices/debug_port.h"
 #include "devices/dma8237.h"
@@ -73,6 +75,11 @@ class PcHardware final : devices::I440Fx::Memory {
   // Tells the drives what the host has done for them.
   void deliver_blocks() { worker_.deliver(); }
 
+  // Null: no CD-ROM drive at this IDE position.
+  [[nodiscard]] devices::AtapiCdrom* cdrom(unsigned position) { return cdroms_[position]; }
+  // Of a CD-ROM drive, by its position, or of the floppy drive (4). Null: takes it out.
+  void change_medium(unsigned drive, std::shared_ptr<DiskImage> image);
+
   // Gives what the screen shows to MachineConfig's outputs, if it may have changed since the last time.
   void show_screen() { screen_.show(); }
   void watch_screen(bool on) { screen_.watch(on); }
@@ -128,8 +135,9 @@ class PcHardware final : devices::I440Fx::Memory {
   devices::Piix3Ide ide_;
   devices::Floppy floppy_;
   std::vector<std::unique_ptr<devices::IdeDrive>> drives_;
-  std::vector<std::unique_ptr<devices::BlockMedium>> media_;
-  BlockWorker worker_;  // ends first
+  std::array<devices::AtapiCdrom*, 4> cdroms_{};
+  std::array<std::unique_ptr<devices::BlockMedium>, 5> media_;  // by IDE position; the last is the floppy
+  BlockWorker worker_;                                          // ends first
 };
 
 }  // namespace ringshift::machine

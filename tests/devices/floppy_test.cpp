@@ -95,6 +95,18 @@ TEST_F(FloppyTest, SeekInterruptsAndClearsTheChangeLine) {
   EXPECT_EQ(in8(floppy.change_port()), 0x00);
 }
 
+TEST_F(FloppyTest, AnotherDiskRaisesTheChangeLineUntilTheNextSeek) {
+  seek(1);
+  FakeMedium other{737280};
+  floppy.insert(0, &other);
+  EXPECT_EQ(in8(floppy.change_port()), 0x80);
+  seek(2);
+  EXPECT_EQ(in8(floppy.change_port()), 0x00);
+  floppy.insert(0, nullptr);
+  seek(3);
+  EXPECT_EQ(in8(floppy.change_port()), 0x80) << "no disk";
+}
+
 TEST_F(FloppyTest, ReadsThroughDma) {
   seek(1);
   to_memory(0x8000, 1024);

@@ -428,6 +428,55 @@ TEST_F(CdromTest, ALockedTrayStaysShut) {
   EXPECT_EQ(sense(), (std::array{5U, 0x53U, 2U}));
 }
 
+TEST_F(CdromTest, AnotherMediumIsReportedAndRead) {
+  FakeMedium other{2048 * 7};
+  other.contents[0] = 0x5A;
+  cdrom.change(&other);
+  packet({0x00});
+  EXPECT_EQ(sense(), (std::array{6U, 0x28U, 0U}));
+  packet({0x25});
+  EXPECT_EQ(read_block(8), (Bytes{0, 0, 0, 6, 0, 0, 8, 0}));
+  packet({0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0});
+  EXPECT_EQ(read_block(2048)[0], 0x5A);
+}
+
+TEST_F(CdromTest, AMediumThatIsTakenOutLeavesAnOpenTray) {
+  cdrom.change(nullptr);
+  packet({0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0});
+  EXPECT_EQ(sense(), (std::array{2U, 0x3AU, 2U}));
+  packet({0x1B, 0, 0, 0, 3});
+  packet({0x00});
+  EXPECT_EQ(sense(), (std::array{2U, 0x3AU, 1U})) << "closed and empty";
+}
+
+TEST_F(CdromTest, EventsTellOfMediaOnce) {
+  const auto event = [this] {
+    packet({0x4A, 1, 0, 0, 0x10, 0, 0, 0, 8, 0});
+    const Bytes answer = read_block(8);
+    return std::array<unsigned, 2>{answer[4], answer[5]};
+  };
+  event();
+  EXPECT_EQ(event(), (std::array{0U, 2U})) << "a medium, and no news";
+  cdrom.change(nullptr);
+  EXPECT_EQ(event(), (std::array{3U, 1U}));
+  cdrom.change(&disc);
+  EXPECT_EQ(event(), (std::array{2U, 2U}));
+  cdrom.request_eject();
+  EXPECT_EQ(event(), (std::array{1U, 2U}));
+  EXPECT_EQ(event(), (std::array{0U, 2U}));
+}
+
+TEST_F(CdromTest, AReadThatTheMediumLeavesEndsWithAnError) {
+  disc.slow = true;
+  packet({0x28, 0, 0, 0, 0, 0, 0, 0, 64, 0});  // two requests to the medium
+  cdrom.change(nullptr);
+  disc.answer();
+  for (unsigned i = 0; i < 32; ++i) EXPECT_EQ(read_block(2048).size(), 2048U);
+  EXPECT_EQ(status() & 1, 1U);
+  EXPECT_EQ(sense()[1], 0x3AU);
+  EXPECT_TRUE(disc.waiting.empty());
+}
+
 TEST_F(CdromTest, TocHasOneTrack) {
   packet({0x43, 0, 0, 0, 0, 0, 0, 0, 20, 0});
   EXPECT_EQ(read_block(20), (Bytes{0, 18, 1, 1, 0, 0x14, 1, 0, 0, 0, 0, 0, 0, 0x14, 0xAA, 0, 0, 0, 0, 100}));
