@@ -267,6 +267,8 @@ std::optional<std::string> Server::listen() {
   if (!options_.web.empty() && screen_->httpListenSock == RFB_INVALID_SOCKET) {
     return refused("serve the page", screen_->httpPort);
   }
+  // libvncserver 0.9.14 looks at this socket even where there is none, and is then ended by the C library's checks.
+  screen_->httpListen6Sock = screen_->httpListenSock;
   return std::nullopt;
 }
 
@@ -280,6 +282,7 @@ void Server::serve() {
     rfbProcessEvents(screen_, clients_ != 0 ? kBusyMicroseconds : kIdleMicroseconds);
     if (clients_ != 0) take_picture();
   }
+  screen_->httpListen6Sock = RFB_INVALID_SOCKET;  // it is closed once
   rfbShutdownServer(screen_, TRUE);
 }
 

@@ -13,7 +13,7 @@ constexpr std::size_t kReplies = 16;  // bytes kept: more than a driver leaves u
 constexpr std::uint8_t kWheelId = 3, kFiveButtonsId = 4;
 constexpr std::array<std::uint8_t, 3> kWheelKnock = {200, 100, 80}, kFiveButtonsKnock = {200, 200, 80};
 // What a mouse counts at most while nobody asks.
-constexpr int kMostCounts = 4096;
+constexpr int kMostCounts = 4096, kMostDetents = 64;
 
 // Scaling 2:1 of what a stream reports.
 int scaled_2_to_1(int counts) {
@@ -63,7 +63,7 @@ std::uint8_t Ps2Mouse::take() {
 void Ps2Mouse::move(const PointerMove& move) {
   dx_ = std::clamp(dx_ + std::clamp(move.dx, -kMostCounts, kMostCounts), -kMostCounts, kMostCounts);
   dy_ = std::clamp(dy_ + std::clamp(move.dy, -kMostCounts, kMostCounts), -kMostCounts, kMostCounts);
-  wheel_ = std::clamp(wheel_ + std::clamp(move.wheel, -kMostCounts, kMostCounts), -kMostCounts, kMostCounts);
+  wheel_ = std::clamp(wheel_ + std::clamp(move.wheel, -kMostDetents, kMostDetents), -kMostDetents, kMostDetents);
   buttons_ = move.buttons;
   // Nobody is told of what happens while it does not report.
   if (mode_ == Mode::stream && !reporting_) dx_ = dy_ = wheel_ = 0;

@@ -373,11 +373,16 @@ void draw_rows(const VgaState& vga, Blink blink, Rows rows, Picture& picture) {
   }
 }
 
-Picture vga_picture(const VgaState& vga, Blink blink) {
+Picture empty_picture(const VgaState& vga) {
   const Format format = format_of(vga);
   Picture picture{format.width, format.height, {}};
   picture.pixels.resize(std::size_t{format.width} * format.height);
-  draw_rows(vga, blink, {0, format.height}, picture);
+  return picture;
+}
+
+Picture vga_picture(const VgaState& vga, Blink blink) {
+  Picture picture = empty_picture(vga);
+  draw_rows(vga, blink, {0, picture.height}, picture);
   return picture;
 }
 

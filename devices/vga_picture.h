@@ -18,6 +18,9 @@ struct Blink {
 // one that has no size yet is a black 640x480.
 [[nodiscard]] Picture vga_picture(const VgaState& vga, Blink blink = {});
 
+// A black picture of the same size.
+[[nodiscard]] Picture empty_picture(const VgaState& vga);
+
 // The rows [first, end) of a picture, of the size that vga_picture() gives, are drawn again.
 struct Rows {
   unsigned first = 0, end = 0;

@@ -8,6 +8,7 @@
 #include "devices/dma8237.h"
 #include "devices/i8042.h"
 #include "devices/isa_debug_exit.h"
+#include "devices/key_names.h"
 #include "devices/pci.h"
 #include "devices/pic.h"
 #include "devices/pit.h"
@@ -157,11 +158,18 @@ struct I8042Rig final : Rig {
   ~I8042Rig() override {
     unsigned reads = 0;
     for (; (bus.read(0x64, 1) & 1) != 0; ++reads) bus.read(0x60, 1);
-    require(reads <= 64);
+    require(reads <= 512);
     require(!irq1.level && !irq12.level);
   }
   void event(std::uint8_t kind, std::uint8_t value) override {
-    i8042.key(static_cast<std::uint16_t>((kind & 1) != 0 ? 0xE000 | value : value), (kind & 2) != 0);
+    if ((kind & 4) != 0) {
+      const int way = static_cast<std::int8_t>(value);
+      i8042.move_pointer({way, -way * (kind >> 5), (kind >> 3 & 3) - 1, value & 0x1FU});
+    } else if ((kind & 8) != 0) {
+      i8042.key(kPauseKey, (kind & 2) != 0);
+    } else {
+      i8042.key(static_cast<std::uint16_t>((kind & 1) != 0 ? 0xE000 | value : value), (kind & 2) != 0);
+    }
   }
   void check() override {
     const std::uint32_t status = bus.read(0x64, 1);
@@ -172,7 +180,7 @@ struct I8042Rig final : Rig {
 
   FakeLine irq1, irq12;
   A20Gate a20;
-  I8042 i8042{irq1, irq12, a20, {}, I8042::AuxPort::empty};
+  I8042 i8042{irq1, irq12, a20, {}, I8042::AuxPort::mouse, &time.events()};
 };
 
 struct Card final : PciFunction {

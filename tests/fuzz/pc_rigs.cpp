@@ -14,6 +14,7 @@
 #include "devices/text_screen.h"
 #include "devices/vga.h"
 #include "devices/vga_pci.h"
+#include "devices/vga_picture.h"
 #include "tests/devices/fake_medium.h"
 
 namespace ringshift::fuzz {
@@ -55,11 +56,27 @@ struct VgaRig final : Rig {
     claim(Vga::kPort, Vga::kPorts, vga.ports());
     claim(Vga::kDispiPort, Vga::kDispiPorts, vga.dispi_ports());
   }
-  ~VgaRig() override { require(to_text(text_screen(vga.state())).size() <= 1U << 20); }
+  ~VgaRig() override {
+    require(to_text(text_screen(vga.state())).size() <= 1U << 20);
+    draw();
+  }
+  // The first rows, those around the middle and the last ones: all of them would take most of the fuzzer's time.
+  void draw() {
+    Picture picture = empty_picture(vga.state());
+    require(picture.width != 0 && picture.width <= VgaState::kMostWidth);
+    require(picture.height != 0 && picture.height <= VgaState::kMostHeight);
+    const unsigned last = picture.height - 1;
+    for (const unsigned row : {0U, last / 2, last}) draw_rows(vga.state(), {}, {row, row + 2}, picture);
+    const PackedRows packed = packed_rows(vga.state());
+    require(packed.first + std::size_t{packed.bytes_per_line} * packed.height <=
+            VgaState::kMemoryBytes + packed.bytes_per_line);
+  }
   void event(std::uint8_t kind, std::uint8_t value) override {
     const std::uint64_t at = kind * 517ULL + value;
     const unsigned size = 1U << (kind % 3);
-    if ((kind & 4) != 0) {
+    if (kind == 0xF3) {
+      draw();
+    } else if ((kind & 4) != 0) {
       vga.dispi_ports().port_write(0, 2, kind >> 4);
       vga.dispi_ports().port_write(1, 2, (kind & 8) != 0 ? value * 257U : value);
     } else if ((kind & 8) != 0) {
