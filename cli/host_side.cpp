@@ -126,13 +126,22 @@ bool HostSide::read_input() {
     give(bytes);
     return true;
   }
-  const auto typed = filter_.feed(bytes);
-  if (!typed.bytes.empty()) give(typed.bytes);
-  for (const auto command : typed.commands) handle_command(command);
+  // What is typed before and behind a command may go to different places.
+  std::vector<std::uint8_t> typed;
+  for (const std::uint8_t byte : bytes) {
+    const auto result = filter_.feed({&byte, 1});
+    typed.insert(typed.end(), result.bytes.begin(), result.bytes.end());
+    for (const auto command : result.commands) {
+      if (!typed.empty()) give(std::exchange(typed, {}));
+      handle_command(command);
+    }
+  }
+  if (!typed.empty()) give(typed);
   return true;
 }
 
 void HostSide::give(std::span<const std::uint8_t> typed) {
+  if (at_monitor_) return type_at_monitor(typed);
   if (keyboard_) {
     guest_.keys(typed_keys(typed));
   } else {
@@ -149,11 +158,47 @@ void HostSide::handle_command(EscapeFilter::Command command) {
       kill(0, SIGTSTP);  // the whole job, which is us too
       break;
     case EscapeFilter::Command::monitor:
-      say("there is no monitor in this version");
+      toggle_monitor();
       break;
     case EscapeFilter::Command::help:
-      say("Ctrl-a x quits, Ctrl-a z suspends, Ctrl-a Ctrl-a sends Ctrl-a");
+      say("Ctrl-a x quits, Ctrl-a c goes to the monitor and back, Ctrl-a z suspends, Ctrl-a Ctrl-a sends Ctrl-a");
       break;
+  }
+}
+
+// ---- the monitor at the terminal --------------------------------------------------------------
+
+namespace {
+
+constexpr std::string_view kPrompt = "(ringshift) ";
+
+// To a raw terminal.
+void print(std::string_view text) {
+  std::string out;
+  for (const char c : text) c == '\n' ? out += "\r\n" : out += c;
+  [[maybe_unused]] const auto written = ::write(STDOUT_FILENO, out.data(), out.size());
+}
+
+}  // namespace
+
+void HostSide::toggle_monitor() {
+  if (!guest_.monitor) {
+    say("there is no monitor in lockstep");
+    return;
+  }
+  at_monitor_ = !at_monitor_;
+  print("\n");
+  if (at_monitor_) print(kPrompt);
+}
+
+void HostSide::type_at_monitor(std::span<const std::uint8_t> typed) {
+  auto [echo, lines] = monitor_line_.feed(typed);
+  [[maybe_unused]] const auto written = ::write(STDOUT_FILENO, echo.data(), echo.size());
+  for (std::string& line : lines) {
+    guest_.monitor(std::move(line), [](const std::string& output) {
+      print(output);
+      print(kPrompt);
+    });
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include "cli/escape_filter.h"
 #include "cli/host_signals.h"
+#include "cli/line_editor.h"
 #include "cli/run_options.h"
 #include "cli/screen.h"
 #include "cli/serial_link.h"
@@ -32,6 +33,8 @@ struct GuestSide {
   // Whether it has room for more input.
   std::function<bool()> wants_input;
   std::function<void()> stop;
+  // Executes a line of the monitor; `done` gets its output on the machine's thread. Empty: there is no monitor.
+  std::function<void(std::string line, std::function<void(const std::string& output)> done)> monitor{};
 };
 
 class HostSide {
@@ -54,6 +57,8 @@ class HostSide {
   // The terminal as it was before. The I/O thread must have ended.
   void finish();
 
+  // Any thread: ends the run, with status 0.
+  void quit() { stop_.ask(0); }
   // Why the run was stopped from here, as an exit status.
   [[nodiscard]] std::optional<int> stopped() const { return stop_.status(); }
 
@@ -66,6 +71,8 @@ class HostSide {
   bool read_signals();
   void handle_signal(int number);
   void handle_command(EscapeFilter::Command command);
+  void toggle_monitor();
+  void type_at_monitor(std::span<const std::uint8_t> typed);
   [[noreturn]] void abandon(int exit_status);
 
   SerialLink serial_;
@@ -77,6 +84,8 @@ class HostSide {
   HostSignals signals_;
   std::unique_ptr<Terminal> terminal_;
   EscapeFilter filter_;
+  bool at_monitor_ = false;  // what is typed goes to the monitor
+  LineEditor monitor_line_;
   GuestSide guest_;
   int timeout_fd_ = -1;   // time is up
   int watchdog_fd_ = -1;  // a run that was asked to stop has not

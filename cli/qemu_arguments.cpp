@@ -92,8 +92,9 @@ constexpr std::array kSpellings{
     Spelling{"-vga", Treatment::dropped_none},
     Spelling{"-monitor", Treatment::dropped_none},
     Spelling{"-parallel", Treatment::dropped_none},
-    Spelling{"-s", Treatment::refused, "there is no debugger interface yet"},
-    Spelling{"-S", Treatment::refused, "there is no debugger interface yet"},
+    Spelling{"-s", Treatment::flag, "--gdb=1234"},
+    Spelling{"-S", Treatment::flag, "--start-stopped"},
+    Spelling{"-qmp", Treatment::option, "--qmp"},
     Spelling{"-drive", Treatment::refused, "drives are given by --disk, --cdrom and --floppy"},
     Spelling{"-accel", Treatment::refused, "the engine is chosen by --engine"},
     Spelling{"-enable-kvm", Treatment::refused, "the engine is chosen by --engine"},
@@ -102,11 +103,11 @@ constexpr std::array kSpellings{
     Spelling{"-no-shutdown", Treatment::refused, "a guest that powers off ends the run"},
 };
 
-constexpr std::array<std::string_view, 19> kOurOptionsWithValue{
-    "--kernel", "--initrd",  "--append",   "--memory", "--serial",      "--display",
-    "--engine", "--timeout", "--cpu",      "--cpus",   "--disk",        "--cdrom",
-    "--floppy", "--boot",    "--firmware", "--gdb",    "--screen-text", "--vnc-password-file",
-    "--vnc-web"};
+constexpr std::array<std::string_view, 20> kOurOptionsWithValue{
+    "--kernel",  "--initrd",  "--append",   "--memory", "--serial",      "--display",
+    "--engine",  "--timeout", "--cpu",      "--cpus",   "--disk",        "--cdrom",
+    "--floppy",  "--boot",    "--firmware", "--gdb",    "--screen-text", "--vnc-password-file",
+    "--vnc-web", "--qmp"};
 
 // Rewrites one argument after the other.
 class Rewriter {

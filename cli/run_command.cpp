@@ -1,8 +1,11 @@
 #include "cli/run_command.h"
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
 
+#include "cli/controls.h"
 #include "cli/exit_code.h"
 #include "cli/files.h"
 #include "cli/host_side.h"
@@ -55,7 +58,7 @@ std::optional<std::string> load_drives(const PcOptions& pc, MachineConfig& confi
   const auto attach = [&config](std::size_t position, const DriveOption& drive, bool cdrom) {
     auto image = machine::DiskImage::open(drive.path, drive.options);
     if (auto* error = std::get_if<std::string>(&image)) return std::optional(*error);
-    config.ide[position] = {std::get<std::shared_ptr<machine::DiskImage>>(std::move(image)), cdrom};
+    config.ide[position] = {std::get<std::shared_ptr<machine::DiskImage>>(std::move(image)), cdrom, drive.path};
     return std::optional<std::string>{};
   };
   constexpr std::size_t kCdromPosition = 2;
@@ -66,6 +69,7 @@ std::optional<std::string> load_drives(const PcOptions& pc, MachineConfig& confi
     auto image = machine::DiskImage::open(pc.floppy->path, pc.floppy->options);
     if (auto* error = std::get_if<std::string>(&image)) return *error;
     config.floppy = std::get<std::shared_ptr<machine::DiskImage>>(std::move(image));
+    config.floppy_file = pc.floppy->path;
   }
   std::size_t position = 0;
   for (const DriveOption& disk : pc.disks) {
@@ -113,13 +117,25 @@ GuestSide guest_side(Machine& machine) {
   return guest;
 }
 
-int run_one(MachineConfig config, HostSide& host, bool stats) {
+int run_one(MachineConfig config, HostSide& host, const RunOptions& options) {
+  auto listening = Controls::create(options.controls);
+  if (const auto* error = std::get_if<std::string>(&listening)) return bad_usage(*error);
+  Controls& controls = *std::get<0>(listening);
+  config.start_stopped = options.controls.start_stopped || options.controls.wait_for_gdb;
+  config.event = [&controls](const machine::MachineEvent& event) { controls.on_event(event); };
   auto created = Machine::create(std::move(config));
   if (const auto* error = std::get_if<std::string>(&created)) return bad_usage(*error);
   Machine& machine = *std::get<0>(created);
-  const RunEnd end = machine.run(host.start(guest_side(machine)));
+  controls.attach(machine, [&host] { host.quit(); });
+  GuestSide guest = guest_side(machine);
+  guest.monitor = [&controls](std::string line, std::function<void(const std::string&)> done) {
+    controls.monitor(std::move(line), std::move(done));
+  };
+  auto watches = host.start(std::move(guest));
+  std::ranges::move(controls.watches(), std::back_inserter(watches));
+  const RunEnd end = machine.run(std::move(watches));
   host.finish();
-  if (stats) say(stats_table("statistics", machine.stats()));
+  if (options.stats) say(stats_table("statistics", machine.stats()));
   if (!end.message.empty()) say(end.message);
   return exit_code(end, host.stopped());
 }
@@ -142,7 +158,7 @@ int run(const RunOptions& options) {
     };
   }
   if (options.engine == EngineChoice::lockstep) return run_lockstep(std::move(config), host, options.stats);
-  return run_one(std::move(config), host, options.stats);
+  return run_one(std::move(config), host, options);
 }
 
 }  // namespace ringshift::cli

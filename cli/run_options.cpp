@@ -22,8 +22,6 @@ using Error = std::optional<std::string>;
 constexpr const char* kSeaBios = "/usr/share/seabios/bios-256k.bin";
 constexpr const char* kVgaBios = "/usr/share/seabios/vgabios-stdvga.bin";
 
-Error not_yet(std::string_view option) { return fmt::format("{}: not supported by this version", option); }
-
 Error check_missing_features(const RunText& text) {
   if (text.cpus != "1") {
     if (!parse_number(text.cpus) || *parse_number(text.cpus) == 0) {
@@ -31,7 +29,6 @@ Error check_missing_features(const RunText& text) {
     }
     return fmt::format("--cpus {}: only one virtual CPU is supported by this version", text.cpus);
   }
-  if (text.gdb) return not_yet("--gdb");
   return std::nullopt;
 }
 
@@ -179,6 +176,50 @@ Error check_serial(std::string_view text, SerialTarget& serial) {
   return std::nullopt;
 }
 
+// PORT, tcp:[HOST]:PORT with a host that is this one, or unix:PATH; and behind it what QEMU needs to be told.
+Error check_socket(std::string_view option, std::string_view text, SocketAddress& address) {
+  constexpr std::array<std::string_view, 4> kSaid{"server", "server=on", "nowait", "wait=off"};
+  std::string_view rest = text.substr(0, text.find(','));
+  for (std::string_view items = text.substr(rest.size()); !items.empty();) {
+    items.remove_prefix(1);
+    const std::string_view item = items.substr(0, items.find(','));
+    items.remove_prefix(item.size());
+    if (std::ranges::find(kSaid, item) == kSaid.end()) return fmt::format("{} '{}': what is '{}'?", option, text, item);
+  }
+  if (rest.starts_with("unix:")) {
+    address.unix_path = rest.substr(5);
+    if (address.unix_path.empty()) return fmt::format("{} '{}': the path is missing", option, text);
+    return std::nullopt;
+  }
+  for (const std::string_view prefix : {"tcp::", "tcp:localhost:", "tcp:127.0.0.1:"}) {
+    if (rest.starts_with(prefix)) rest.remove_prefix(prefix.size());
+  }
+  const auto port = parse_number(rest);
+  if (!port || *port == 0 || *port > 0xFFFF) {
+    return fmt::format("{} '{}': neither a port of this host nor unix:PATH", option, text);
+  }
+  address.port = static_cast<std::uint16_t>(*port);
+  return std::nullopt;
+}
+
+Error check_controls(const RunText& text, RunOptions& options) {
+  ControlOptions& controls = options.controls;
+  if (text.gdb) {
+    if (auto error = check_socket("--gdb", *text.gdb, controls.gdb.emplace())) return error;
+  }
+  if (text.qmp) {
+    if (auto error = check_socket("--qmp", *text.qmp, controls.qmp.emplace())) return error;
+  }
+  if (text.wait_for_gdb && !text.gdb) return "--wait-for-gdb without --gdb: no debugger could come";
+  controls.wait_for_gdb = text.wait_for_gdb;
+  controls.start_stopped = text.start_stopped;
+  const bool any = text.gdb || text.qmp || text.start_stopped;
+  if (any && options.engine == EngineChoice::lockstep) {
+    return "--gdb, --qmp and --start-stopped with --engine lockstep: not supported";
+  }
+  return std::nullopt;
+}
+
 Error check_engine(std::string_view text, EngineChoice& engine) {
   if (text == "translate") {
     engine = EngineChoice::translate;
@@ -286,9 +327,17 @@ void add_run_options(CLI::App& app, RunText& text) {
       ->type_name("DIR")
       ->group(pc);
 
+  const std::string control = "Control from outside";
+  app.add_option("--gdb", text.gdb, "Wait for gdb on a port of this host, or unix:PATH")
+      ->type_name("PORT")
+      ->group(control);
+  app.add_flag("--wait-for-gdb", text.wait_for_gdb, "Start the guest only when gdb lets it run")->group(control);
+  app.add_option("--qmp", text.qmp, "QMP, as QEMU has it, on a socket")->type_name("unix:PATH")->group(control);
+  app.add_flag("--start-stopped", text.start_stopped, "Start the guest only when a monitor or gdb lets it run")
+      ->group(control);
+
   const std::string later = "Not supported yet";
   app.add_option("--cpus", text.cpus, "Virtual CPUs: 1")->type_name("N")->group(later);
-  app.add_option("--gdb", text.gdb, "Wait for a debugger on this port")->type_name("PORT")->group(later);
 }
 
 std::variant<RunOptions, std::string> check_run_options(const RunText& text) {
@@ -300,6 +349,7 @@ std::variant<RunOptions, std::string> check_run_options(const RunText& text) {
   options.memory_bytes = std::get<std::uint64_t>(memory);
   if (auto error = check_serial(text.serial, options.serial)) return *error;
   if (auto error = check_engine(text.engine, options.engine)) return *error;
+  if (auto error = check_controls(text, options)) return *error;
   if (auto error = check_cpu(text.cpu, options.cpu)) return *error;
   if (auto error = check_pc(text, options)) return *error;
   if (text.timeout) {

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "cli/controls.h"
 #include "cli/vnc_server.h"
 #include "runtime/machine/machine.h"
 
@@ -51,9 +52,10 @@ struct RunText {
   bool firmware_log = false;
   std::optional<std::string> screen_text{};
   std::optional<std::string> vnc_password_file{}, vnc_web{};
+  std::optional<std::string> gdb{}, qmp{};
+  bool wait_for_gdb = false, start_stopped = false;
   // Part of the command, but not built yet.
   std::string cpus = "1";
-  std::optional<std::string> gdb{};
 };
 
 struct DriveOption {
@@ -87,6 +89,7 @@ struct RunOptions {
   std::optional<std::uint64_t> timeout_ns;
   std::optional<machine::DebugExitPort> debug_exit;
   bool stats = false, no_reboot = false, verify = false, perf_map = false;
+  ControlOptions controls{};
 };
 
 void add_run_options(CLI::App& app, RunText& text);

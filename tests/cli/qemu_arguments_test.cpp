@@ -42,6 +42,8 @@ const Row kRows[] = {
     {{"-boot", "order=d"}, {"--boot", "cdrom"}},
     {{"-boot", "c"}, {"--boot", "disk"}},
     {{"-gdb", "tcp::1234"}, {"--gdb", "1234"}},
+    {{"-s", "-S"}, {"--gdb=1234", "--start-stopped"}},
+    {{"-qmp", "unix:q,server,nowait"}, {"--qmp", "unix:q,server,nowait"}},
     {{"-device", "isa-debug-exit"}, {"--debug-exit"}},
     {{"-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"}, {"--debug-exit=iobase=0xf4,iosize=0x4"}},
     {{"-nodefaults", "-name", "guest", "-net", "none", "-vga", "none"}, {}},

@@ -101,7 +101,6 @@ TEST(RunOptions, RefuseUnknownDisplays) {
 
 TEST(RunOptions, RefuseWhatIsNotBuilt) {
   EXPECT_EQ(error_of({.cpus = "2"}), "--cpus 2: only one virtual CPU is supported by this version");
-  EXPECT_EQ(error_of({.gdb = "1"}), "--gdb: not supported by this version");
 }
 
 TEST(RunOptions, RefuseWhatContradictsItself) {
