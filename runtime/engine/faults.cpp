@@ -34,11 +34,12 @@ const translator::Point* point_at(const Record& record, std::uint32_t offset) {
   return after == record.points.begin() ? nullptr : &*std::prev(after);
 }
 
-// A repeated string instruction may stop between iterations: its registers are exact there.
+// A repeated string instruction, as the translator writes it, may stop between iterations: its registers are exact
+// there.
 bool inside_repeat(const std::uint8_t* code) {
+  if (*code == 0x66) ++code;
   if (*code != 0xF2 && *code != 0xF3) return false;
   ++code;
-  if (*code == 0x66) ++code;
   return (*code >= 0xA4 && *code <= 0xA7) || (*code >= 0xAA && *code <= 0xAF);
 }
 
@@ -130,6 +131,8 @@ bool TranslateEngine::on_memory_fault(const siginfo_t& info, ucontext_t& context
   }
   last_fault_rip_ = 0;
   faulted_ = record.physical + point->guest_offset;
+  const bool repeating = record.checked && inside_repeat(reinterpret_cast<const std::uint8_t*>(regs[REG_RIP]));
+  repeating_in_ = repeating ? id : kNoFragment;
   capture(context, record, *point, abi::Exit::memory_fault);
   return true;
 }

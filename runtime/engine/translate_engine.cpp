@@ -13,6 +13,7 @@
 #include "runtime/engine/single_step.h"
 #include "runtime/semantics/events.h"
 #include "runtime/semantics/fp_state.h"
+#include "translator/decode/decoder.h"
 #include "translator/isa/row.h"
 
 namespace ringshift::engine {
@@ -233,7 +234,7 @@ TranslateEngine::Step TranslateEngine::enter(FragmentId id) {
         invalidate(faulted_, 1);
       }
       if (options_.deterministic && host.retired != before) return Step::ran;
-      return page_fault_ ? raise_page_fault() : interpret(1);
+      return page_fault_ ? raise_page_fault() : interpret_faulted();
     case abi::Exit::fp_fault:
       return options_.deterministic && host.retired != before ? Step::ran : interpret(1);
     case abi::Exit::none:
@@ -247,12 +248,25 @@ TranslateEngine::Step TranslateEngine::enter(FragmentId id) {
 
 TranslateEngine::Step TranslateEngine::interpret(std::uint64_t instructions) {
   const CycleTimer timer(stats_.interpret_cycles);
+  return after_interpreting(interpreter_.run(instructions), instructions);
+}
+
+TranslateEngine::Step TranslateEngine::after_interpreting(const RunResult& result, std::uint64_t instructions) {
   has_last_site_ = false;
-  const RunResult result = interpreter_.run(instructions);
   if (instructions == 1) ++stats_.callouts[static_cast<std::size_t>(result.last)];
   interpreted_retired_ += result.retired;
   stats_.interpreted += result.retired;
   return result.stop == Stop::shutdown ? Step::shutdown : Step::ran;
+}
+
+// Completes the instruction at which a host fault has left translated code. A repeated string instruction in an
+// unprotected page may have overwritten itself: it goes on as it was fetched.
+TranslateEngine::Step TranslateEngine::interpret_faulted() {
+  if (repeating_in_ == kNoFragment) return interpret(1);
+  const Record& record = (*fragments_)[repeating_in_];
+  const auto source = std::span(record.source).subspan(cpu_.state.eip - record.eip);
+  const CycleTimer timer(stats_.interpret_cycles);
+  return after_interpreting(interpreter_.run_fetched(decode::decode(source, decode::CodeSize::bits32).insn), 1);
 }
 
 TranslateEngine::Step TranslateEngine::raise_page_fault() {

@@ -104,6 +104,8 @@ class TranslateEngine final : public Engine,
   Step enter(FragmentId id);
   void link(std::uint32_t site, FragmentId to);
   Step interpret(std::uint64_t instructions);
+  Step interpret_faulted();
+  Step after_interpreting(const RunResult& result, std::uint64_t instructions);
   Step raise_page_fault();
   void select_mode();
   [[nodiscard]] std::uint64_t empty_ring() {
@@ -182,9 +184,10 @@ class TranslateEngine final : public Engine,
   TrapSites trap_sites_;
   // Fragments end in front of them, and so each of them is seen by the dispatcher.
   Breakpoints breakpoints_;
-  mmu::PhysAddr faulted_ = 0;            // the instruction at which a host fault has just left translated code
-  std::vector<std::uint8_t> variable_;   // storage of variable_bytes()
-  std::vector<std::uint16_t> trapping_;  // storage of trapping_on_page()
+  mmu::PhysAddr faulted_ = 0;              // the instruction at which a host fault has just left translated code
+  FragmentId repeating_in_ = kNoFragment;  // ... within a repetition of a fragment that checks its code, else none
+  std::vector<std::uint8_t> variable_;     // storage of variable_bytes()
+  std::vector<std::uint16_t> trapping_;    // storage of trapping_on_page()
   // The guest's page fault by which translated code has just been left: it need not be found out again.
   std::optional<GuestFault> page_fault_;
   std::int64_t last_fault_rip_ = 0;

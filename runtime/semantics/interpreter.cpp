@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "runtime/semantics/events.h"
@@ -286,10 +287,11 @@ struct Interpreter::Impl final : mmu::CodeWriteListener {
     }
   }
 
-  RunResult run(std::uint64_t max_instructions);
+  // `fetched`, if given, is the first instruction.
+  RunResult run(std::uint64_t max_instructions, const Entry* fetched);
 };
 
-RunResult Interpreter::Impl::run(std::uint64_t max_instructions) {
+RunResult Interpreter::Impl::run(std::uint64_t max_instructions, const Entry* fetched) {
   CpuState& s = cpu.state;
   RunResult result;
   span = 0;  // whatever happened since the last run may have changed paging or mode
@@ -306,7 +308,7 @@ RunResult Interpreter::Impl::run(std::uint64_t max_instructions) {
       attention = begin_attended();
     }
 
-    const Entry* entry = fetch();
+    const Entry* entry = fetched != nullptr ? std::exchange(fetched, nullptr) : fetch();
     if (entry == nullptr) [[unlikely]] {
       if (!deliver()) return result.with(Stop::shutdown);
       continue;
@@ -351,6 +353,11 @@ RunResult Interpreter::Impl::run(std::uint64_t max_instructions) {
 Interpreter::Interpreter(Cpu& cpu) : impl_(std::make_unique<Impl>(cpu)) {}
 Interpreter::~Interpreter() = default;
 
-RunResult Interpreter::run(std::uint64_t max_instructions) { return impl_->run(max_instructions); }
+RunResult Interpreter::run(std::uint64_t max_instructions) { return impl_->run(max_instructions, nullptr); }
+
+RunResult Interpreter::run_fetched(const isa::Insn& insn) {
+  const Entry entry = make_entry(insn);
+  return impl_->run(1, &entry);
+}
 
 }  // namespace ringshift

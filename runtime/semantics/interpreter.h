@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "runtime/semantics/cpu.h"
-#include "translator/isa/op.h"
+#include "translator/isa/insn.h"
 
 namespace ringshift {
 
@@ -35,6 +35,8 @@ class Interpreter {
 
   // Runs up to `max_instructions` (1: a single step). Each instruction that faults also ends as one step.
   RunResult run(std::uint64_t max_instructions);
+  // The same as run(1), with an instruction that has been fetched from eip already: what is there now may be another.
+  RunResult run_fetched(const isa::Insn& insn);
 
  private:
   struct Impl;

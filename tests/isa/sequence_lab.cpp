@@ -20,11 +20,19 @@ namespace {
 
 constexpr std::uint64_t kMemorySeed = 20;
 constexpr std::uint64_t kMostInstructions = 20'000;
+constexpr const char* kLinked = "translator, linked";
+constexpr const char* kChecked = "translator, checking its code";
 
 engine::TranslateOptions linked(bool verify) {
   engine::TranslateOptions options;
   options.verify = verify;
   options.cache_bytes = 8ULL << 20;
+  return options;
+}
+
+engine::TranslateOptions checking(bool verify) {
+  engine::TranslateOptions options = linked(verify);
+  options.protect_code = false;
   return options;
 }
 
@@ -190,18 +198,20 @@ void Watchdog::disarm() {
   machine_ = nullptr;
 }
 
-EngineTrio::EngineTrio(const MemoryTemplate& memory, bool low_pages, bool verify)
+Engines::Engines(const MemoryTemplate& memory, bool low_pages, bool verify)
     : interpreter_(EngineKind::interpret, memory, low_pages, {}, CodeAccess::writable),
       linked_(EngineKind::translate, memory, low_pages, linked(verify), CodeAccess::writable),
+      checked_(EngineKind::translate, memory, low_pages, checking(verify), CodeAccess::writable),
       stepped_(EngineKind::translate, memory, low_pages, stepping(verify), CodeAccess::writable) {}
 
-void EngineTrio::load(const CodeImage& code) {
-  for (GuestMachine* machine : {&interpreter_, &linked_, &stepped_}) machine->load(code);
+void Engines::load(const CodeImage& code) {
+  for (GuestMachine* machine : {&interpreter_, &linked_, &checked_, &stepped_}) machine->load(code);
 }
 
-std::string EngineTrio::run_native(const Case& c, const Outcome& expected) {
+std::string Engines::run_native(const Case& c, const Outcome& expected) {
   Outcome actual;
-  for (const auto& [name, machine] : {std::pair{"interpreter", &interpreter_}, std::pair{"translator", &linked_}}) {
+  for (const auto& [name, machine] :
+       {std::pair{"interpreter", &interpreter_}, std::pair{kLinked, &linked_}, std::pair{kChecked, &checked_}}) {
     machine->run(c, actual);
     // The pages of the native side alone are not there in the guest.
     if (actual.vector == vector::kPf && actual.cr2 - kNativeContext < 2 * kPage) return {};
@@ -211,23 +221,26 @@ std::string EngineTrio::run_native(const Case& c, const Outcome& expected) {
   return {};
 }
 
-std::optional<std::string> EngineTrio::run_system(const Case& c) {
+std::optional<std::string> Engines::run_system(const Case& c) {
   GuestMachine::SystemOutcome expected, actual;
   interpreter_.run_system(c, kMostInstructions, expected);
   if (expected.reason == engine::StopReason::budget || may_read_time(c, expected.changes)) return std::nullopt;
-  watchdog_.arm(linked_);
-  linked_.run_system(c, kMostInstructions, actual);
-  watchdog_.disarm();
-  std::string text = compare_outcomes(expected, actual);
-  const bool same_end = text.empty();
+  std::string text;
+  for (const auto& [name, machine] : {std::pair{kLinked, &linked_}, std::pair{kChecked, &checked_}}) {
+    watchdog_.arm(*machine);
+    machine->run_system(c, kMostInstructions, actual);
+    watchdog_.disarm();
+    if (!text.empty()) continue;
+    text = compare_outcomes(expected, actual);
+    if (!text.empty()) text = fmt::format("{}:\n{}", name, text);
+  }
   interpreter_.load_again();
   std::string steps = run_lockstep(c);
-  if (!steps.empty()) return steps;
-  return same_end ? std::string{} : "translator, linked:\n" + text;
+  return steps.empty() ? text : steps;
 }
 
 // After every fragment, or single instruction, of the translator.
-std::string EngineTrio::run_lockstep(const Case& c) {
+std::string Engines::run_lockstep(const Case& c) {
   interpreter_.begin_system(c);
   stepped_.begin_system(c);
   std::string text;
@@ -257,7 +270,7 @@ SequenceLab::SequenceLab(SequenceOptions options) : options_(options), memory_(k
 #else
   native_ = NativeCpu::create(memory_, why_, CodeAccess::writable);
 #endif
-  engines_ = std::make_unique<EngineTrio>(memory_, native_ == nullptr || native_->has_low_pages(), options_.verify);
+  engines_ = std::make_unique<Engines>(memory_, native_ == nullptr || native_->has_low_pages(), options_.verify);
 }
 
 Program SequenceLab::program(std::uint64_t number) const {

@@ -48,10 +48,11 @@ class Watchdog {
   std::thread thread_;
 };
 
-// The interpreter and the translator twice: linked, and one fragment at a time.
-class EngineTrio {
+// The interpreter and the translator three times: linked, linked with fragments that check their code instead of having
+// it protected, and one fragment at a time.
+class Engines {
  public:
-  EngineTrio(const MemoryTemplate& memory, bool low_pages, bool verify);
+  Engines(const MemoryTemplate& memory, bool low_pages, bool verify);
 
   void load(const CodeImage& code);
   // The first difference; empty if there is none. Nothing if the program does not end.
@@ -65,7 +66,7 @@ class EngineTrio {
  private:
   [[nodiscard]] std::string run_lockstep(const Case& c);
 
-  GuestMachine interpreter_, linked_, stepped_;
+  GuestMachine interpreter_, linked_, checked_, stepped_;
   Watchdog watchdog_;
 };
 
@@ -94,7 +95,7 @@ class SequenceLab {
   ProgramGenerator generator_;
   std::string why_;
   std::unique_ptr<NativeCpu> native_;
-  std::unique_ptr<EngineTrio> engines_;
+  std::unique_ptr<Engines> engines_;
   std::uint64_t programs_ = 0;
   std::uint64_t with_host_ = 0;
   std::uint64_t endless_ = 0;

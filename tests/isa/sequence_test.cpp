@@ -24,7 +24,7 @@ TEST(Sequences, AgreeOnTheHostAndOnBothEngines) {
 // An engine with a defect: it takes BSWAP EDX for BSWAP EBX.
 TEST(Shrinking, LeavesTheGuiltyInstructionAlone) {
   const MemoryTemplate memory(20);
-  EngineTrio engines(memory, true, true);
+  Engines engines(memory, true, true);
   const ProgramGenerator generator;
   const std::vector<std::uint8_t> guilty{0x0F, 0xCA};
   const auto fails = [&](const Program& program) {
@@ -67,7 +67,7 @@ TEST(Shrinking, LeavesTheGuiltyInstructionAlone) {
 // Translated code went on at 0 within an instruction; execution goes on there only between instructions.
 TEST(FoundBySequences, NoInstructionCrossesTheEndOfTheAddressSpace) {
   const MemoryTemplate memory(20);
-  EngineTrio engines(memory, false, true);
+  Engines engines(memory, false, true);
   Program p;
   p.territory = Territory::system;
   p.state.before.sel = {kUserData, kUserCode, kUserData, kUserData, kUserData, kUserData};
@@ -85,6 +85,38 @@ TEST(FoundBySequences, NoInstructionCrossesTheEndOfTheAddressSpace) {
     engines.interpreter().run_system(c, 10, out);
     const unsigned handler = before_end < 5 ? vector::kGp : vector::kBp;
     EXPECT_EQ(out.state.eip, GuestMachine::after_handler(handler)) << before_end;
+  }
+}
+
+// Translated code, stopped by a fault, went on with what the repetition had written over itself, where silicon and the
+// interpreter raise the fault.
+TEST(FoundBySequences, RepetitionThatOverwritesItselfGoesOnAsItWasFetched) {
+  const MemoryTemplate memory(20);
+  Engines engines(memory, false, true);
+  const std::vector<std::vector<std::uint8_t>> repetitions{{0xF3, 0xAA},  // rep stosb, stosw, stosd
+                                                           {0xF3, 0x66, 0xAB}, {0xF3, 0xAB},
+                                                           {0xF3, 0xA4},  // rep movsb, movsw, movsd
+                                                           {0xF3, 0x66, 0xA5}, {0xF3, 0xA5}};
+  for (const auto& repetition : repetitions) {
+    Program p;
+    p.territory = Territory::system;
+    p.address = kCode + 0x100;
+    p.state.before.sel = {kUserData, kUserCode, kUserData, kUserData, kUserData, kUserData};
+    p.state.before.eflags = 0x202;
+    p.state.before.gpr[kEax] = 0x90909090;
+    p.state.before.gpr[kEcx] = 0x10'0000;
+    p.state.before.gpr[kEsi] = kData;
+    p.state.before.gpr[kEdi] = p.address;  // to the end of the code, behind which nothing is
+    p.code = {{.bytes = repetition}, {.bytes = {0xCC}, .fixed = true}};
+    const Case c = *assemble(p);
+    CodeImage code;
+    code.place_program(c);
+    engines.load(code);
+    EXPECT_EQ(engines.run_system(c), "") << "opcode " << unsigned{repetition.back()};
+    engines.load(code);
+    GuestMachine::SystemOutcome out;
+    engines.interpreter().run_system(c, 10, out);
+    EXPECT_EQ(out.state.eip, GuestMachine::after_handler(vector::kPf));
   }
 }
 
