@@ -8,6 +8,7 @@ packages_build=(build-essential gcc-multilib cmake ninja-build pkg-config ccache
   libcapstone-dev libcli11-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libpng-dev libvncserver-dev libgtest-dev
   libgmock-dev libbenchmark-dev)
 packages_guests=(ca-certificates cpio e2fsprogs gzip debian-archive-keyring seabios)
+packages_test=(gdb)
 packages_check=(clang-format clang-tidy git)
 packages_bench=(qemu-system-x86 python3)
 
