@@ -5,7 +5,7 @@
 //   r12d                          guest esp, upper half zero
 //   r15                           CpuState*
 //   r14                           base of the translation cache (code offset 0)
-//   r13                           jump table of the current window and mode
+//   r13                           jump directory of the current window and mode, plus kDirectoryBias
 //   r8 to r11                     scratch; r8d carries a guest target address where said below
 //   rsp                           the return ring (below), never guest data
 //   gs base                       the current window
@@ -15,17 +15,21 @@
 // Guest memory is reached only by operands with the prefixes 65 67 (gs, addr32), or through
 // window_base for string instructions. CpuState is reached through r15.
 //
-// Jump table: 2^32 entries of 4 bytes, indexed by guest eip, demand-zero. An entry is the offset of a
-// fragment's entry from r14; offset 0 holds the `lookup miss` stub, so nothing is compared:
-//     mov r9d, [r13 + r8*4] ; lea r9, [r9 + r14] ; jmp r9          (r8d = guest target)
-// Behind the last entry is a guard page: an operand of n bytes at offset r8d of a segment that is not flat faults where
-// it runs over 4 GiB, before the segment's base is added:
-//     mov r9d, [r13 + r8*4 + 4*(n-1)]
+// Lookup: the directory has a pointer for each page of guest code, to the table of its 4,096 entries of 4 bytes less
+// 4 times the page's address, so that a guest address is the index. An entry is the offset of a fragment's
+// entry from r14; offset 0 holds the `miss` stub, so nothing is compared. r13 counts the shift too:
+//     shrx r10d, r8d, r13d ; mov r10, [r13 + r10*8 - kDirectoryBias]          (r8d = guest target)
+//     mov r9d, [r10 + r8*4] ; lea r9, [r9 + r14] ; jmp r9
+// A part of the directory that has not been made faults, and the runtime makes it.
+//
+// Behind the directory are 4 GiB that can be read, and a guard page: an operand of n bytes at offset r8d of a segment
+// that is not flat faults where it runs over 4 GiB, before the segment's base is added:
+//     movzx r9d, byte [r13 + r8 + kOffsetSpace + n-1]
 //
 // Calls and returns: a guest call stores its return address on the guest stack and then executes a host
 // CALL to the target's fragment; a guest ret loads its target to r8d, pops the guest stack and
 // executes a host RET. The host return address is the call's return site, which compares r8d with the
-// guest return address it stands for and otherwise goes through the jump table. The return ring always
+// guest return address it stands for and otherwise looks it up. The return ring always
 // holds the `return miss` stub at its end; the runtime may drop its contents at any exit.
 //
 // Leaving. Every exit stores the native state through a stub of the runtime (StubTable):
@@ -41,6 +45,12 @@
 #include <cstdint>
 
 namespace ringshift::abi {
+
+// Its lowest 5 bits are the page shift; directories are page-aligned.
+inline constexpr std::int32_t kDirectoryBias = 12;
+inline constexpr std::int32_t kDirectoryBytes = 8 << 20;
+// From r13 to what is read to find out whether an offset is in reach.
+inline constexpr std::int32_t kOffsetSpace = kDirectoryBytes - kDirectoryBias;
 
 enum class Exit : std::uint32_t {
   none,
@@ -60,7 +70,7 @@ struct StubTable {
   std::uint64_t exit_interpret = 0;
   std::uint64_t exit_interrupt = 0;
   std::uint64_t exit_brief = 0;  // 0: there are no brief callouts
-  std::uint64_t lookup = 0;      // r8d = guest target: dispatch through the jump table
+  std::uint64_t lookup = 0;      // r8d = guest target: goes there as the lookup says
 };
 
 }  // namespace ringshift::abi

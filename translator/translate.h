@@ -73,7 +73,7 @@ struct DirectExit {
   std::uint32_t patch_offset = 0;  // of the rel32 in the code; the branch ends 4 bytes later
   std::uint32_t stub_offset = 0;   // where the rel32 points while not linked
   std::uint32_t target = 0;        // guest eip
-  bool same_page = false;          // target lies in eip's page (else the code goes through the jump table, not patched)
+  bool same_page = false;          // target lies in eip's page (else the code looks it up and is not patched)
 };
 
 struct Fragment {

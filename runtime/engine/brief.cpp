@@ -69,8 +69,8 @@ bool TranslateEngine::follow_mode() {
   if (mode == mode_) return true;  // so is the view
   mmu::ActiveWindow window;
   if (mode == 0 || !windows_.reactivate(view_for(state), window)) return false;
-  JumpTable* table = tables_.find(window.id, mode);
-  if (table == nullptr) return false;
+  JumpDirectory* directory = tables_.find(window.id, mode);
+  if (directory == nullptr) return false;
   HostContext& host = state.host;
   if (window.id != window_) _writegsbase_u64(reinterpret_cast<std::uint64_t>(window.base));
   // Return sites belong to a mode and a window: what is on the ring now must not be returned to, until execution is
@@ -87,8 +87,8 @@ bool TranslateEngine::follow_mode() {
   }
   mode_ = mode;
   window_ = window.id;
-  table_ = table;
-  host.jump_table = table->address();
+  directory_ = directory;
+  host.jump_directory = directory->address();
   host.window_base = reinterpret_cast<std::uint64_t>(window.base);
   return true;
 }

@@ -24,7 +24,7 @@ std::uint32_t TranslateEngine::intern(const translator::ModeKey& key) {
   return index;
 }
 
-// The fragment for `eip` in the current mode and window, entered into the jump table. None if the code is
+// The fragment for `eip` in the current mode and window, entered into the directory. None if the code is
 // not in RAM, or not there: the interpreter then fetches and faults.
 FragmentId TranslateEngine::fragment_at(std::uint32_t eip) {
   const mmu::FillResult fill = windows_.fill(eip, mmu::Access::fetch);
@@ -43,19 +43,35 @@ FragmentId TranslateEngine::fragment_at(std::uint32_t eip) {
     }
   }
   if (options_.deterministic) return id;
-  if (!table_->used(eip)) enter_page(eip, fill.address);
-  table_->set(eip, (*fragments_)[id].host_offset);
+  enter_in_directory(record);
   return id;
 }
 
-// A page of code that another process has run before: all of its fragments are found at once.
-void TranslateEngine::enter_page(std::uint32_t eip, mmu::PhysAddr physical) {
-  for (const FragmentId id : fragments_->on_page(physical)) {
-    const Record& record = (*fragments_)[id];
-    const bool here =
-        ((record.eip ^ eip) >> mmu::kPageShift) == 0 && ((record.physical ^ physical) >> mmu::kPageShift) == 0;
-    if (here && record.mode == mode_ && record.second_page == 0) table_->set(record.eip, record.host_offset);
+// From now on the current directory finds the fragment, with all others of its page.
+void TranslateEngine::enter_in_directory(const Record& record) {
+  const std::uint32_t page = record.eip >> mmu::kPageShift;
+  TableId table = directory_->table(page);
+  if (!tables_.serves(table, record.second_page)) {
+    const CodePage code{record.physical & ~mmu::PhysAddr{mmu::kPageMask}, page, record.mode, record.second_page};
+    table = tables_.find_table(code);
+    if (table == kNoTable) table = make_table(code);
+    if (table == kNoTable) return;
+    directory_->bind(page, table);
   }
+  tables_.set(table, record.eip, record.host_offset);
+}
+
+TableId TranslateEngine::make_table(const CodePage& code) {
+  const TableId table = tables_.add_table(code);
+  if (table == kNoTable) return table;
+  for (const FragmentId id : fragments_->on_page(code.physical)) {
+    const Record& record = (*fragments_)[id];
+    const bool begins_here =
+        record.eip >> mmu::kPageShift == code.page && (record.physical ^ code.physical) < mmu::kPageSize;
+    const bool ends_here = record.second_page == 0 || record.second_page == code.second_page;
+    if (begins_here && ends_here && record.mode == code.mode) tables_.set(table, record.eip, record.host_offset);
+  }
+  return table;
 }
 
 FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {

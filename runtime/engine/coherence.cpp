@@ -1,4 +1,4 @@
-// What ends the life of a fragment or of a jump-table entry: writes to code, and pages that windows drop.
+// What ends the life of a fragment or of what a directory finds: writes to code, and pages that windows drop.
 #include <x86intrin.h>
 
 #include <algorithm>
@@ -31,7 +31,7 @@ bool covers(const Record& record, mmu::PhysAddr address, std::uint32_t size) {
 
 void TranslateEngine::kill(FragmentId id) {
   const Record& record = (*fragments_)[id];
-  tables_.erase(record.eip, record.mode);
+  tables_.erase(record.physical, record.eip, record.mode);
   fragments_->kill(id);
   has_last_site_ = false;
   ++stats_.invalidated;

@@ -104,6 +104,7 @@ bool TranslateEngine::on_memory_fault(const siginfo_t& info, ucontext_t& context
     regs[REG_RSP] = static_cast<greg_t>(empty_ring());
     return true;
   }
+  if (regs[REG_TRAPNO] == kPageFaultTrap && directory_->make_at(address)) return true;
   const auto offset = static_cast<std::uint32_t>(static_cast<std::uint64_t>(regs[REG_RIP]) - cache_->base());
   const FragmentId id = fragments_->at(offset);
   if (id == kNoFragment) return false;

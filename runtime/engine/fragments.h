@@ -67,7 +67,7 @@ class FragmentTable {
   // Takes over a fragment that stands at `record.host_offset` in the cache.
   FragmentId add(Record record, const translator::Fragment& fragment);
   void link(std::uint32_t site, FragmentId to);
-  // Makes the site go through the jump table without leaving the cache, for a target whose fragment may be
+  // Makes the site look its target up without leaving the cache, for a target whose fragment may be
   // replaced unseen. `lookup` is the stub's cache offset. False: no room.
   bool link_to_lookup(std::uint32_t site, std::uint32_t lookup);
   // Unlinks a fragment from everything that jumps to it; nobody finds it any more.

@@ -1,78 +1,154 @@
-// Jump tables: guest eip to fragment entry, one for each window and mode, read by translated code.
+// From guest eip to a fragment's entry, as translated code looks it up (abi.h): a directory for each window and mode
+// points to a table of entries for each page of guest code.
 //
-// A table is 16 GiB of demand-zero memory (4 bytes for each of 2^32 guest addresses), so that a lookup
-// is one load with nothing to compare. Behind it is a guard page, so that an index beyond 2^32 faults
-// (translator/abi.h). It holds only what is reachable through its window: entries go when the window drops the page
-// that they lie in.
+// Tables belong to a page of code as it stands in physical memory, so that all windows that map it at the same
+// place share one: a new process finds what others have translated, and to forget a page is to change
+// one pointer.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "mmu/types.h"
+#include "translator/abi.h"
 
 namespace ringshift::engine {
 
-class JumpTable {
- public:
-  static std::unique_ptr<JumpTable> create();
-  ~JumpTable();
-  JumpTable(const JumpTable&) = delete;
-  JumpTable& operator=(const JumpTable&) = delete;
-
-  [[nodiscard]] std::uint64_t address() const { return reinterpret_cast<std::uint64_t>(entries_); }
-  [[nodiscard]] std::uint32_t get(std::uint32_t eip) const { return used(eip) ? entries_[eip] : 0; }
-  // Whether an entry of eip's page has been set since the page was dropped.
-  [[nodiscard]] bool used(std::uint32_t eip) const {
-    const std::uint32_t page = eip >> mmu::kPageShift;
-    return (bitmap_[page / 64] >> (page % 64) & 1U) != 0;
-  }
-  void set(std::uint32_t eip, std::uint32_t offset);
-  void erase(std::uint32_t eip) {
-    if (used(eip)) entries_[eip] = 0;
-  }
-  // Forgets the entries of `pages` pages from the page of `first`, and those of an instruction that
-  // begins on the page before and may continue on `first`.
-  void drop(mmu::Linear first, std::uint32_t pages);
-  void clear();
-
- private:
-  JumpTable() = default;
-  using Offsets = std::vector<std::uint16_t>;
-  void compact(std::uint32_t page, Offsets& offsets) const;
-  void forget(std::uint32_t page, const Offsets& offsets);
-  void release_memory();
-
-  std::uint32_t* entries_ = nullptr;
-  std::vector<std::uint64_t> bitmap_ = std::vector<std::uint64_t>((1U << 20) / 64);  // a bit a guest page with entries
-  // By guest page: where entries have been set. They are zeroed one by one, so that the host's pages stay: most
-  // come to be used again, by the next process with the same program.
-  std::unordered_map<std::uint32_t, Offsets> set_;
-  std::uint32_t touched_ = 0;  // guest pages that came into `set_` since the memory was released
+// One page of guest code: where it is executed, and from which memory.
+struct CodePage {
+  mmu::PhysAddr physical = 0;     // of the page
+  std::uint32_t page = 0;         // linear page number
+  std::uint32_t mode = 0;         // interned
+  mmu::PhysAddr second_page = 0;  // where instructions that cross its end go on; 0: has none of these
 };
 
-// The tables of all windows and modes.
-class JumpTables {
+using TableId = std::uint32_t;
+inline constexpr TableId kNoTable = 0;  // of which all entries are zero
+
+// The memory of all tables of entries: 4,096 of 4 bytes each, by offset in the page. Demand-zero.
+class EntryTables {
  public:
-  // The table for a window and an interned mode; made on first use.
-  JumpTable& get(std::uint32_t window, std::uint32_t mode);
-  // Null if it has not been made.
-  [[nodiscard]] JumpTable* find(std::uint32_t window, std::uint32_t mode) const {
-    if (window >= tables_.size() || mode >= tables_[window].size()) return nullptr;
-    return tables_[window][mode].get();
+  static constexpr std::uint32_t kTables = 1U << 14;
+  static constexpr std::uint64_t kTableBytes = std::uint64_t{mmu::kPageSize} * sizeof(std::uint32_t);
+
+  EntryTables();
+  ~EntryTables();
+  EntryTables(const EntryTables&) = delete;
+  EntryTables& operator=(const EntryTables&) = delete;
+
+  [[nodiscard]] std::uint32_t* entries(TableId table) const { return memory_ + std::uint64_t{table} * mmu::kPageSize; }
+  // What stands in a directory for linear page number `page`: the table less what the page's address adds to it.
+  [[nodiscard]] std::uint64_t pointer(TableId table, std::uint32_t page) const {
+    return reinterpret_cast<std::uint64_t>(entries(table)) - page * kTableBytes;
   }
-  void drop(std::uint32_t window, mmu::Linear first, std::uint32_t pages);
-  void drop_all(std::uint32_t window);
+  [[nodiscard]] TableId table_of(std::uint64_t pointer, std::uint32_t page) const {
+    const std::uint64_t bytes = pointer + page * kTableBytes - reinterpret_cast<std::uint64_t>(memory_);
+    return static_cast<TableId>(bytes / kTableBytes);
+  }
+  // All entries of all tables become zero.
   void clear();
-  // The fragment for `eip` is gone from every window.
-  void erase(std::uint32_t eip, std::uint32_t mode);
 
  private:
+  std::uint32_t* memory_ = nullptr;
+};
+
+// The directory of one window and mode: a pointer for each of 2^20 pages. It is made a piece at a time, when
+// translated code or the runtime comes to a part of the address space for the first time.
+class JumpDirectory {
+ public:
+  explicit JumpDirectory(const EntryTables& tables);
+  ~JumpDirectory();
+  JumpDirectory(const JumpDirectory&) = delete;
+  JumpDirectory& operator=(const JumpDirectory&) = delete;
+
+  // For HostContext::jump_directory.
+  [[nodiscard]] std::uint64_t address() const {
+    return reinterpret_cast<std::uint64_t>(pointers_) + abi::kDirectoryBias;
+  }
+  [[nodiscard]] std::uint32_t get(std::uint32_t eip) const;
+  [[nodiscard]] TableId table(std::uint32_t page) const {
+    return is_made(page) ? tables_.table_of(pointers_[page], page) : kNoTable;
+  }
+  void bind(std::uint32_t page, TableId table);
+  void unbind(std::uint32_t page) { unbind(page, 1); }
+  void unbind(std::uint32_t first, std::uint32_t pages);
+  void unbind_all() { unbind(0, kPages); }
+
+  // If a host fault at `host` is one of a part that has not been made: makes it.
+  bool make_at(std::uint64_t host);
+
+ private:
+  static constexpr std::uint32_t kPages = abi::kDirectoryBytes / sizeof(std::uint64_t);
+  static_assert(std::uint64_t{kPages} << mmu::kPageShift == 1ULL << 32);
+  static constexpr std::uint32_t kPiece = 2048;  // pages
+
+  [[nodiscard]] bool is_made(std::uint32_t page) const {
+    return (made_[page / kPiece / 64] >> (page / kPiece % 64) & 1U) != 0;
+  }
+  // False if the host refuses.
+  bool make(std::uint32_t page);
+  void reset(std::uint32_t page) { pointers_[page] = tables_.pointer(kNoTable, page); }
+
+  const EntryTables& tables_;
+  std::uint64_t* pointers_ = nullptr;
+  std::vector<std::uint64_t> made_ = std::vector<std::uint64_t>(kPages / kPiece / 64);  // a bit a piece
+  std::vector<std::uint32_t> bound_;                                                    // pages with a table
+};
+
+// The directories of all windows and modes, and the tables that they point to.
+class JumpTables {
+ public:
+  // The directory for a window and an interned mode; made on first use.
+  JumpDirectory& get(std::uint32_t window, std::uint32_t mode);
+  // Null if it has not been made.
+  [[nodiscard]] JumpDirectory* find(std::uint32_t window, std::uint32_t mode) const {
+    if (window >= directories_.size() || mode >= directories_[window].size()) return nullptr;
+    return directories_[window][mode].get();
+  }
+
+  // Pages that a window does not map any more as it did.
+  void drop(std::uint32_t window, mmu::Linear first, std::uint32_t pages);
+  void drop_all(std::uint32_t window);
+
+  // The table for `code` that exists, or kNoTable.
+  [[nodiscard]] TableId find_table(const CodePage& code) const;
+  // A new one; kNoTable if there are too many.
+  TableId add_table(const CodePage& code);
+  // Whether the table has, or may have, the instructions of a page that go on at `second_page`; 0: those that end in
+  // it.
+  [[nodiscard]] bool serves(TableId table, mmu::PhysAddr second_page) const {
+    return table != kNoTable && (second_page == 0 || owners_[table].code.second_page == second_page);
+  }
+  void set(TableId table, std::uint32_t eip, std::uint32_t offset);
+  // The fragment at `eip` is gone. Tables that become empty are given up.
+  void erase(mmu::PhysAddr physical, std::uint32_t eip, std::uint32_t mode);
+  void clear();
+
+ private:
+  struct Owner {
+    CodePage code;
+    std::uint32_t used = 0;   // entries that are not zero
+    TableId next = kNoTable;  // of the same page, mode and memory with another second page; or free
+  };
+  struct Key {
+    mmu::PhysAddr physical;
+    std::uint32_t page, mode;
+    bool operator==(const Key&) const = default;
+  };
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const;
+  };
+  static Key key_of(const CodePage& code) { return {code.physical, code.page, code.mode}; }
+  void release(TableId table);
+
+  EntryTables tables_;
+  std::vector<Owner> owners_ = std::vector<Owner>(1);  // by table
+  TableId free_ = kNoTable;
+  std::unordered_map<Key, TableId, KeyHash> by_page_;  // the first of a chain
   // [window][mode]
-  std::vector<std::vector<std::unique_ptr<JumpTable>>> tables_;
+  std::vector<std::vector<std::unique_ptr<JumpDirectory>>> directories_;
 };
 
 }  // namespace ringshift::engine

@@ -28,7 +28,9 @@ void emit_exit(Assembler& a, const Label& store_registers, abi::Exit reason) {
 }
 
 void emit_lookup(Assembler& a) {
-  a.mov(r9d, dword_ptr(r13, r8, 2));
+  a.shrx(r10d, r8d, r13d);
+  a.mov(r10, qword_ptr(r13, r10, 3, -abi::kDirectoryBias));
+  a.mov(r9d, dword_ptr(r10, r8, 2));
   a.lea(r9, ptr(r9, r14));
   a.jmp(r9);
 }
@@ -62,7 +64,7 @@ void emit_enter(Assembler& a) {
   a.mov(r11, rsi);
   a.mov(host(offsetof(HostContext, host_rsp), 8), rsp);
   a.mov(r14, host(offsetof(HostContext, code_base), 8));
-  a.mov(r13, host(offsetof(HostContext, jump_table), 8));
+  a.mov(r13, host(offsetof(HostContext, jump_directory), 8));
   a.fxrstor64(state(offsetof(CpuState, fx), 0));
   emit_load_registers(a);
   a.jmp(r11);
@@ -85,7 +87,7 @@ void emit_brief(Assembler& a, BriefCallout* brief, const Label& lookup, const La
   a.mov(eax, static_cast<std::uint32_t>(abi::Exit::interrupt));
   a.test(state(offsetof(CpuState, pending), 1), kStopRequest);
   a.jnz(leave);
-  a.mov(r13, host(offsetof(HostContext, jump_table), 8));
+  a.mov(r13, host(offsetof(HostContext, jump_directory), 8));
   emit_load_registers(a);
   a.mov(r8d, state(offsetof(CpuState, eip), 4));
   a.jmp(lookup);

@@ -22,7 +22,7 @@ struct Stubs {
   std::uint32_t end = 0;            // offset behind the last stub
 };
 
-// Emits the stubs at the start of the cache. Offset 0 is the jump table's miss stub.
+// Emits the stubs at the start of the cache. Offset 0 is the miss stub.
 [[nodiscard]] bool emit_stubs(CodeCache& cache, BriefCallout* brief, Stubs& stubs, std::string& error);
 
 }  // namespace ringshift::engine

@@ -103,7 +103,7 @@ RunOutcome TranslateEngine::run(std::uint64_t max_instructions) {
   const GuestThread thread(*this);
   thread_ = pthread_self();
   running_ = true;
-  table_ = nullptr;  // another engine of this thread may have moved the GS base
+  directory_ = nullptr;  // another engine of this thread may have moved the GS base
   const std::uint64_t start = retired();
   const auto leave = [&](StopReason reason) {
     running_ = false;
@@ -143,13 +143,13 @@ void TranslateEngine::select_mode() {
   const std::uint32_t mode = intern(translator::mode_key(state));
   windows_.activate(cpu_.mmu.paging(), view_for(state));
   const std::uint32_t window = windows_.current_id();
-  if (table_ != nullptr && mode == mode_ && window == window_) return;
+  if (directory_ != nullptr && mode == mode_ && window == window_) return;
   has_last_site_ = false;
   mode_ = mode;
   window_ = window;
-  table_ = &tables_.get(window, mode);
+  directory_ = &tables_.get(window, mode);
   HostContext& host = cpu_.state.host;
-  host.jump_table = table_->address();
+  host.jump_directory = directory_->address();
   host.code_base = cache_->base();
   host.window_base = reinterpret_cast<std::uint64_t>(windows_.base());
   _writegsbase_u64(host.window_base);
@@ -168,7 +168,7 @@ TranslateEngine::Step TranslateEngine::dispatch() {
   }
   select_mode();
   const std::uint32_t eip = state.eip;
-  const std::uint32_t offset = table_->get(eip);
+  const std::uint32_t offset = directory_->get(eip);
   FragmentId id = kNoFragment;
   if (offset != 0) {
     id = cache_->read32(offset - kHeaderBytes);
@@ -290,7 +290,7 @@ Stats TranslateEngine::stats() const {
       {"host bytes emitted", stats_.host_bytes},
       {"chains", stats_.links},
       {"entries into translated code", stats_.entries},
-      {"jump table misses", stats_.misses},
+      {"lookup misses", stats_.misses},
       {"host faults in translated code", stats_.memory_faults},
       {"host faults answered by a fill", stats_.fault_fills},
       {"shadow fills", w.fills},

@@ -46,7 +46,7 @@ struct TranslateStats {
   std::uint64_t host_bytes = 0;
   std::uint64_t links = 0;
   std::uint64_t entries = 0;        // times translated code was entered
-  std::uint64_t misses = 0;         // jump-table misses
+  std::uint64_t misses = 0;         // lookups that found nothing
   std::uint64_t interpreted = 0;    // instructions left to the interpreter: callouts
   std::uint64_t brief = 0;          // callouts that did not leave translated code
   std::uint64_t memory_faults = 0;  // host faults in translated code
@@ -122,7 +122,8 @@ class TranslateEngine final : public Engine,
 
   // builder
   FragmentId fragment_at(std::uint32_t eip);
-  void enter_page(std::uint32_t eip, mmu::PhysAddr physical);
+  void enter_in_directory(const Record& record);
+  TableId make_table(const CodePage& code);
   FragmentId build(std::uint32_t eip, mmu::PhysAddr physical);
   bool check(const translator::Request& request, const translator::Fragment& fragment);
   std::span<const std::uint16_t> trapping_on_page(std::uint32_t eip, mmu::PhysAddr physical);
@@ -169,7 +170,7 @@ class TranslateEngine final : public Engine,
   std::array<std::uint8_t, translator::kModeKeyCount> mode_index_{};
   std::uint32_t mode_ = 0;
   std::uint32_t window_ = 0;
-  JumpTable* table_ = nullptr;  // of window_ and mode_
+  JumpDirectory* directory_ = nullptr;  // of window_ and mode_
 
   // The return ring as it was before the last change of mode; 0: nothing to come back to.
   std::uint64_t suspended_ring_ = 0;

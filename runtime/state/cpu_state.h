@@ -65,7 +65,7 @@ class TranslateEngine;
 struct HostContext {
   std::uint64_t host_rsp = 0;     // the C++ stack while translated code runs
   std::uint64_t return_ring = 0;  // top of the host-return stack that calls and returns use
-  std::uint64_t jump_table = 0;   // current window's indirect-branch table (abi.h)
+  std::uint64_t jump_directory = 0;  // of the current window and mode (abi.h)
   std::uint64_t code_base = 0;    // executable alias of the translation cache
   std::uint64_t window_base = 0;  // linear address 0 of the current window, 4 GiB aligned (also in host GS base)
   std::uint32_t exit_reason = 0;  // abi::Exit

@@ -161,11 +161,12 @@ class Lab {
              MAP_SHARED | MAP_NORESERVE | MAP_FIXED, file_, kLowest) == MAP_FAILED) {
       return;
     }
-    // The guard page behind it is all that an instruction alone needs of it.
-    void* table = mmap(nullptr, 5 * kWindowSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (table == MAP_FAILED || mprotect(table, 4 * kWindowSize, PROT_READ) != 0) return;
-    mappings_.emplace_back(table, 5 * kWindowSize);
-    jump_table_ = static_cast<std::uint8_t*>(table);
+    // The offset space behind it is all that an instruction alone needs of the directory.
+    constexpr std::size_t kReadable = abi::kDirectoryBytes + kWindowSize;
+    void* directory = mmap(nullptr, 2 * kWindowSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (directory == MAP_FAILED || mprotect(directory, kReadable, PROT_READ) != 0) return;
+    mappings_.emplace_back(directory, 2 * kWindowSize);
+    jump_directory_ = reinterpret_cast<std::uint64_t>(directory) + abi::kDirectoryBias;
     new (shared) SharedPage;
     build_stubs();
     prepare_state();
@@ -195,7 +196,7 @@ class Lab {
     translated_entry_ = here();
     load_registers(a);
     a.mov(x86::r12d, at(kIn + kEsp * 4, 4));
-    a.mov(x86::r13, reinterpret_cast<std::uint64_t>(jump_table_));
+    a.mov(x86::r13, jump_directory_);
     a.mov(x86::r15, reinterpret_cast<std::uint64_t>(&state));
     a.mov(x86::r8d, kFragment);
     a.jmp(x86::r8);
@@ -252,7 +253,7 @@ class Lab {
   std::vector<std::pair<void*, std::size_t>> mappings_;
   int file_ = -1;
   std::uint8_t* window_ = nullptr;
-  std::uint8_t* jump_table_ = nullptr;
+  std::uint64_t jump_directory_ = 0;
   std::uint32_t native_entry_ = 0, native_exit_ = 0, translated_entry_ = 0;
   abi::StubTable stubs_;
   bool ok_ = false;

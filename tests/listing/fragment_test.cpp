@@ -90,7 +90,8 @@ TEST(Fragment, ABranchToAnotherPageIsNotPatched) {
   EXPECT_TRUE(f.exits[0].same_page);  // the way on is placed first
   EXPECT_FALSE(f.exits[1].same_page);
   EXPECT_EQ(disassemble(f, f.exits[1].stub_offset, f.exits[0].stub_offset),
-            "mov r8d, 0x8049006\nmov r9d, dword ptr [r13 + r8*4]\nlea r9, [r9 + r14]\njmp r9\n");
+            "mov r8d, 0x8049006\nshrx r10d, r8d, r13d\nmov r10, qword ptr [r13 + r10*8 - 0xc]\nmov r9d, dword ptr [r10 "
+            "+ r8*4]\nlea r9, [r9 + r14]\njmp r9\n");
 }
 
 TEST(Fragment, ACallIsAHostCallAndChecksWhereItComesBack) {

@@ -44,13 +44,13 @@ const Golden kGoldens[] = {
     {"GsAbsolute", "65 A1 14000000",
      "mov r9, qword ptr [gs_base_pointer]\nmov r9d, dword ptr [r9]\nmov eax, dword ptr gs:[r9d + 0x14]\n"},
     {"FsBaseIndex", "64 8B 1C 8B",
-     "lea r8d, [rbx + rcx*4]\nmov r9d, dword ptr [r13 + r8*4 + 0xc]\nmov r9, qword ptr [fs_base_pointer]\n"
+     "lea r8d, [rbx + rcx*4]\nmovzx r9d, byte ptr [r13 + r8 + 0x7ffff7]\nmov r9, qword ptr [fs_base_pointer]\n"
      "mov r9d, dword ptr [r9]\nmov ebx, dword ptr gs:[r8d + r9d]\n"},
     {"FsByte", "64 8A 5B 08",
      "mov r9, qword ptr [fs_base_pointer]\nmov r9d, dword ptr [r9]\nmov bl, byte ptr gs:[ebx + r9d + 8]\n"},
     {"GsBtsRegister", "65 0FAB 08",
      "lea r8d, [rax]\nmov r10d, 5\nsarx r9d, ecx, r10d\nlea r8d, [r8 + r9*4]\n"
-     "mov r9d, dword ptr [r13 + r8*4 + 0xc]\nmov r9, qword ptr [gs_base_pointer]\nmov r9d, dword ptr [r9]\n"
+     "movzx r9d, byte ptr [r13 + r8 + 0x7ffff7]\nmov r9, qword ptr [gs_base_pointer]\nmov r9d, dword ptr [r9]\n"
      "mov r10d, 0x1f\npext r10d, ecx, r10d\nbts dword ptr gs:[r8d + r9d], r10d\n"},
     {"GsBeyondTheEnd", "65 A1 FDFFFFFF", "mov r8d, 0x8048000\njmp exit_interpret\n"},
     {"Address16", "67 8B 40 08", "lea r8d, [rbx + rsi + 8]\nmovzx r8d, r8w\nmov eax, dword ptr gs:[r8d]\n"},
@@ -72,17 +72,20 @@ const Golden kGoldens[] = {
     {"ArgumentsOfACall", "52 8B442408 50 FFD0",
      "mov dword ptr gs:[r12d - 4], edx\nmov eax, dword ptr gs:[r12d + 4]\nmov dword ptr gs:[r12d - 8], eax\n"
      "mov r8d, eax\nmov dword ptr gs:[r12d - 0xc], 0x8048008\nlea r12d, [r12 - 0xc]\n"
-     "mov r9d, dword ptr [r13 + r8*4]\nlea r9, [r9 + r14]\ncall r9\nmov r10, rcx\nlea ecx, [r8 - 0x8048008]\n"
-     "jrcxz +0x48\nmov rcx, r10\njmp lookup\nmov rcx, r10\n"},
+     "shrx r10d, r8d, r13d\nmov r10, qword ptr [r13 + r10*8 - 0xc]\nmov r9d, dword ptr [r10 + r8*4]\nlea r9, [r9 + "
+     "r14]\ncall r9\nmov r10, rcx\nlea ecx, [r8 - 0x8048008]\n"
+     "jrcxz +0x51\nmov rcx, r10\njmp lookup\nmov rcx, r10\n"},
     {"LeaEspAfterPush", "50 8D6424F8", "mov dword ptr gs:[r12d - 4], eax\nlea r12d, [r12 - 0xc]\n"},
     // control flow
     {"Ret", "C2 0800", "mov r8d, dword ptr gs:[r12d]\nlea r12d, [r12 + 0xc]\nret\n"},
     {"JmpIndirect", "FF 24 85 00104008",
-     "mov r8d, dword ptr gs:[eax*4 + 0x8401000]\nmov r9d, dword ptr [r13 + r8*4]\nlea r9, [r9 + r14]\njmp r9\n"},
+     "mov r8d, dword ptr gs:[eax*4 + 0x8401000]\nshrx r10d, r8d, r13d\nmov r10, qword ptr [r13 + r10*8 - 0xc]\nmov "
+     "r9d, dword ptr [r10 + r8*4]\nlea r9, [r9 + r14]\njmp r9\n"},
     {"CallEspIsReadBeforeThePush", "FF D4",
      "mov r8d, r12d\nmov dword ptr gs:[r12d - 4], 0x8048002\nlea r12d, [r12 - 4]\n"
-     "mov r9d, dword ptr [r13 + r8*4]\nlea r9, [r9 + r14]\ncall r9\nmov r10, rcx\nlea ecx, [r8 - 0x8048002]\n"
-     "jrcxz +0x33\nmov rcx, r10\njmp lookup\nmov rcx, r10\n"},
+     "shrx r10d, r8d, r13d\nmov r10, qword ptr [r13 + r10*8 - 0xc]\nmov r9d, dword ptr [r10 + r8*4]\nlea r9, [r9 + "
+     "r14]\ncall r9\nmov r10, rcx\nlea ecx, [r8 - 0x8048002]\n"
+     "jrcxz +0x3c\nmov rcx, r10\njmp lookup\nmov rcx, r10\n"},
     // strings
     {"RepMovsd", "F3 A5",
      "mov r8, qword ptr [window_base]\nlea rdi, [rdi + r8]\nlea rsi, [rsi + r8]\n"

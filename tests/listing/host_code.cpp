@@ -114,9 +114,13 @@ std::string check_memory(const cs_insn& insn) {
     if (op.type != X86_OP_MEM || is_string(insn)) continue;
     const bool window = op.mem.segment == X86_REG_GS && x86.addr_size == 4;
     const bool state = op.mem.base == X86_REG_R15 && op.mem.index == X86_REG_INVALID;
-    const bool table = op.mem.base == X86_REG_R13 && op.mem.index == X86_REG_R8 && op.mem.scale == 4;
+    const bool directory = op.mem.base == X86_REG_R13 && op.mem.index == X86_REG_R10 && op.mem.scale == 8;
+    const bool offset_space = op.mem.base == X86_REG_R13 && op.mem.index == X86_REG_R8 && op.mem.scale == 1 &&
+                              op.size == 1 && op.mem.disp >= abi::kOffsetSpace;
+    const bool entry = op.mem.base == X86_REG_R10 && op.mem.index == X86_REG_R8 && op.mem.scale == 4;
     const bool segment_base = op.mem.base == X86_REG_R9 && op.mem.index == X86_REG_INVALID && op.mem.disp == 0;
-    if (!window && !state && !table && !segment_base) return "memory operand outside the window";
+    if (!window && !state && !directory && !offset_space && !entry && !segment_base)
+      return "memory operand outside the window";
   }
   return {};
 }

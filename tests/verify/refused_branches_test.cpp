@@ -72,5 +72,32 @@ TEST_F(RefusesBranch, PatchOfAnythingElse) {
   }
 }
 
+// mov r8d, eax ; the lookup of r8d ; jmp r9
+Code lookup() { return hex("4189C0 C44213F7D0 4F8B54D5F4 478B0C82 4F8D0C31 41FFE1"); }
+
+TEST_F(RefusesBranch, OtherThanToWhatALookupFound) {
+  ASSERT_EQ(of(lookup()), "");
+  const struct {
+    const char* what;
+    const char* bytes;
+  } kBad[]{
+      {"r8 from nowhere", "C44213F7D0 4F8B54D5F4 478B0C82 4F8D0C31 41FFE1"},
+      {"no page number", "4189C0 4F8B54D5F4 478B0C82 4F8D0C31 41FFE1"},
+      {"page number by another shift", "4189C0 C4424BF7D0 4F8B54D5F4 478B0C82 4F8D0C31 41FFE1"},
+      {"page number of another register", "4189C0 C44213F7D1 4F8B54D5F4 478B0C82 4F8D0C31 41FFE1"},
+      {"another part of the directory", "4189C0 C44213F7D0 4F8B54D5FC 478B0C82 4F8D0C31 41FFE1"},
+      {"32 bits of the directory", "4189C0 C44213F7D0 478B54D5F4 478B0C82 4F8D0C31 41FFE1"},
+      {"no directory", "4189C0 C44213F7D0 478B0C82 4F8D0C31 41FFE1"},
+      {"beside the table", "4189C0 C44213F7D0 4F8B54D5F4 478B4C8204 4F8D0C31 41FFE1"},
+      {"an index that is not r8", "4189C0 C44213F7D0 4F8B54D5F4 458B0C8A 4F8D0C31 41FFE1"},
+      {"r8 changed after the page number", "4189C0 C44213F7D0 4189C8 4F8B54D5F4 478B0C82 4F8D0C31 41FFE1"},
+      {"r8 changed after the directory", "4189C0 C44213F7D0 4F8B54D5F4 41FFC0 478B0C82 4F8D0C31 41FFE1"},
+      {"r8 is the page number", "4189C0 C44213F7C0 4F8B54C5F4 478B0C82 4F8D0C31 41FFE1"},
+      {"a copy of the page number in r8", "4189C0 C44213F7D0 4D89D0 4F8B54C5F4 478B0C82 4F8D0C31 41FFE1"},
+      {"not added to the cache's base", "4189C0 C44213F7D0 4F8B54D5F4 478B0C82 41FFE1"},
+  };
+  for (const auto& bad : kBad) EXPECT_NE(of(hex(bad.bytes)), "") << bad.what;
+}
+
 }  // namespace
 }  // namespace ringshift::testing

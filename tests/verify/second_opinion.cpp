@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/state/cpu_state.h"
+#include "translator/abi.h"
 
 namespace ringshift::testing {
 namespace {
@@ -23,14 +24,17 @@ enum class Origin : std::uint8_t {
   safe_flags,    // 32 bits without TF, NT, RF, VM, AC
   window_base,   // read from the state
   segment_base,  // a pointer read from CpuState::base_pointer
-  table_entry,   // read from the jump table
+  page_number,   // of r8
+  entry_table,   // read from the directory for r8's page
+  table_entry,   // read from such a table
   code,          // table_entry + r14
   window,        // guest + window_base
   host,          // rsp, r13, r14, r15: not for the guest
 };
 
 bool is_guest(Origin o) {
-  return o == Origin::guest || o == Origin::tiny || o == Origin::safe_flags || o == Origin::table_entry;
+  return o == Origin::guest || o == Origin::tiny || o == Origin::safe_flags || o == Origin::page_number ||
+         o == Origin::table_entry;
 }
 
 constexpr std::uint64_t kUnsafeFlags = 0xFFFFFFFFFFDD8100ULL & ~0x3000ULL;  // not CF..OF, IF, IOPL, ID
@@ -231,6 +235,12 @@ class Walker {
     if (std::string reason = accesses(insn, before); !reason.empty()) return reason;
     if (std::string reason = writes(insn, after); !reason.empty()) return reason;
     refine(insn, before, after);
+    if (std::ranges::any_of(insn.operands(), [](const ZydisDecodedOperand& op) {
+          return op.type == ZYDIS_OPERAND_TYPE_REGISTER && gpr(op.reg.value).number == kR8 &&
+                 gpr(op.reg.value).bits != 0 && (op.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
+        })) {
+      forget_page(after);
+    }
     add(after);
     return {};
   }
@@ -239,16 +249,25 @@ class Walker {
 
   // Loads through r13 and r15, sums with r14 and the window's base. True: `after` tells all of the effect.
   static bool is_template(const Insn& insn, const Path& before, Path& after) {
+    if (is_page_number(insn)) return set(after, insn.reg(0).number, Origin::page_number);
     if (insn.visible() != 2 || insn.op(1).type != ZYDIS_OPERAND_TYPE_MEMORY) return false;
     const Gpr dst = insn.reg(0);
     const auto& mem = insn.op(1).mem;
     const Gpr base = gpr(mem.base), index = gpr(mem.index);
     if (dst.bits == 0 || insn.z.address_width != 64 || base.bits != 64) return false;
     if (reads_guard(insn, before)) return set(after, dst.number, Origin::guest);
+    const bool directory = insn.is(ZYDIS_MNEMONIC_MOV) && dst.bits == 64 && is_scratch(dst.number) &&
+                           base.number == kR13 && index.bits == 64 && mem.scale == 8 &&
+                           mem.disp.value == -abi::kDirectoryBias && mem.segment != ZYDIS_REGISTER_GS &&
+                           mem.segment != ZYDIS_REGISTER_FS;
+    if (directory && before.reg[index.number] == Origin::page_number) {
+      return set(after, dst.number, Origin::entry_table);
+    }
     if (mem.disp.value != 0) return false;
     if (insn.is(ZYDIS_MNEMONIC_MOV) && mem.segment != ZYDIS_REGISTER_GS && mem.segment != ZYDIS_REGISTER_FS) {
       if (dst.bits != 32 || !is_scratch(dst.number)) return false;
-      const bool table = base.number == kR13 && index.bits == 64 && index.number == kR8 && mem.scale == 4;
+      const bool table =
+          before.reg[base.number] == Origin::entry_table && index.bits == 64 && index.number == kR8 && mem.scale == 4;
       if (table && is_guest(before.reg[kR8])) return set(after, dst.number, Origin::table_entry);
       const bool segment = index.bits == 0 && before.reg[base.number] == Origin::segment_base;
       return segment && set(after, dst.number, Origin::guest);
@@ -263,20 +282,35 @@ class Walker {
     }
     return false;
   }
+  // shrx r(32), r8d, r13d
+  static bool is_page_number(const Insn& insn) {
+    return insn.is(ZYDIS_MNEMONIC_SHRX) && insn.visible() == 3 && insn.reg(0).bits == 32 &&
+           is_scratch(insn.reg(0).number) && insn.reg(1).number == kR8 && insn.reg(2).number == kR13 &&
+           insn.reg(1).bits == 32;
+  }
+  // r8 is another address now.
+  static void forget_page(Path& p) {
+    for (Origin& o : p.reg) {
+      if (o == Origin::page_number) o = Origin::guest;
+      if (o == Origin::entry_table) o = Origin::anything;
+    }
+  }
   static bool set(Path& p, unsigned reg, Origin o) {
     p.reg[reg] = o;
+    if (reg == kR8) forget_page(p);
     return true;
   }
 
-  // The entry of a guest address a few bytes on, which may lie in the guard behind the table.
+  // A byte of the offset space, or of the guard behind it.
   static bool reads_guard(const Insn& insn, const Path& before) {
     const Gpr dst = insn.reg(0);
     const auto& mem = insn.op(1).mem;
     const Gpr base = gpr(mem.base), index = gpr(mem.index);
     const bool plain = mem.segment != ZYDIS_REGISTER_GS && mem.segment != ZYDIS_REGISTER_FS;
-    return insn.is(ZYDIS_MNEMONIC_MOV) && plain && dst.bits == 32 && is_scratch(dst.number) && base.number == kR13 &&
-           index.bits == 64 && index.number == kR8 && mem.scale == 4 && mem.disp.value > 0 && mem.disp.value < 64 &&
-           is_guest(before.reg[kR8]);
+    const std::int64_t beyond = mem.disp.value - abi::kOffsetSpace;
+    return insn.is(ZYDIS_MNEMONIC_MOVZX) && insn.op(1).size == 8 && plain && dst.bits == 32 && is_scratch(dst.number) &&
+           base.number == kR13 && index.bits == 64 && index.number == kR8 && mem.scale <= 1 && beyond >= 0 &&
+           beyond < 64 && is_guest(before.reg[kR8]);
   }
 
   // --- Memory ---
@@ -420,6 +454,7 @@ class Walker {
       after.has_pushed = false;
       if (flags && after.pushed != Origin::safe_flags) return "loads unsafe flags";
       if (!flags) after.reg[reg.number] = after.pushed;
+      if (reg.number == kR8) forget_page(after);
     }
     add(after);
     return {};

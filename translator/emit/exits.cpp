@@ -47,8 +47,10 @@ void add_direct_exit(Context& c, std::uint32_t patch_offset, std::uint32_t targe
                         .point = here(c)});
 }
 
-void load_jump_table_entry(Context& c) {
-  c.a.mov(x86::r9d, x86::dword_ptr(x86::r13, x86::r8, 2));
+void look_up(Context& c) {
+  c.a.shrx(x86::r10d, x86::r8d, x86::r13d);
+  c.a.mov(x86::r10, x86::qword_ptr(x86::r13, x86::r10, 3, -abi::kDirectoryBias));
+  c.a.mov(x86::r9d, x86::dword_ptr(x86::r10, x86::r8, 2));
   c.a.lea(x86::r9, x86::ptr(x86::r9, x86::r14));
 }
 
@@ -77,7 +79,7 @@ void count_retired(Context& c, unsigned completed) {
 }
 
 void exit_indirect(Context& c) {
-  load_jump_table_entry(c);
+  look_up(c);
   c.a.jmp(x86::r9);
 }
 
@@ -128,13 +130,13 @@ void call_direct(Context& c, std::uint32_t target, unsigned completed) {
   }
   add_unpatched_exit(c, target);
   c.a.mov(x86::r8d, target);
-  load_jump_table_entry(c);
+  look_up(c);
   c.a.call(x86::r9);
 }
 
 void call_indirect(Context& c, unsigned completed) {
   count_retired(c, completed);
-  load_jump_table_entry(c);
+  look_up(c);
   c.a.call(x86::r9);
 }
 

@@ -11,7 +11,7 @@ void exit_brief(Context& c, const isa::Insn& insn);
 // In front of an instruction of Request::trapping.
 void exit_trap(Context& c);
 void exit_interpret(Context& c, std::uint32_t eip, unsigned completed);
-// r8d = guest target: through the jump table.
+// r8d = guest target: looks it up.
 void exit_indirect(Context& c);
 
 // A conditional branch (low 4 bits of the opcode) to a direct exit.
@@ -21,7 +21,7 @@ void branch_direct(Context& c, std::uint8_t condition, std::uint32_t target, uns
 void call_direct(Context& c, std::uint32_t target, unsigned completed);
 // r8d = guest target.
 void call_indirect(Context& c, unsigned completed);
-// The place where a call returns to: leaves by the jump table unless r8d is `expected`.
+// The place where a call returns to: looks r8d up unless it is `expected`.
 void return_site(Context& c, std::uint32_t expected);
 
 // Jumps out of line to leave through exit_interrupt in an interrupt shadow; r9d is the old IF.

@@ -31,10 +31,10 @@ Address offset_of(const Context& c, const isa::Insn& insn, std::int32_t esp_adju
 }
 
 // Faults if `bytes` bytes at the offset in r8d run over 4 GiB, which no segment does; the runtime then raises #GP or
-// #SS. The base, added modulo 2^32, would hide it. Reads the jump table's entry for the last byte, for nothing: the
-// table has 2^32 of them and a guard behind.
+// #SS. The base, added modulo 2^32, would hide it. Reads the byte of the offset space for the last one, for nothing:
+// there are 2^32 of them and a guard behind.
 void refuse_beyond_end(Context& c, unsigned bytes) {
-  c.a.mov(x86::r9d, x86::dword_ptr(x86::r13, x86::r8, 2, static_cast<std::int32_t>(4 * (bytes - 1))));
+  c.a.movzx(x86::r9d, x86::byte_ptr(x86::r13, x86::r8, 0, abi::kOffsetSpace + static_cast<std::int32_t>(bytes) - 1));
 }
 
 }  // namespace

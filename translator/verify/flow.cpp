@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "runtime/state/eflags.h"
+#include "translator/abi.h"
 #include "translator/verify/state_fields.h"
 
 namespace ringshift::verify {
@@ -16,7 +17,9 @@ enum class Value : std::uint8_t {
   zero_extended,  // upper half zero
   small,          // below 32
   clean_flags,    // zero-extended, and harmless when loaded to RFLAGS
-  table_entry,    // zero-extended, from the jump table
+  page_index,     // zero-extended: the page number of r8d
+  entry_table,    // from the jump directory: where the entries for r8d are
+  table_entry,    // zero-extended: an entry of such a table
   window_base,    // linear address 0 of the window
   base_pointer,   // an element of CpuState::base_pointer
   code_address,   // a table entry added to the cache's base
@@ -24,15 +27,16 @@ enum class Value : std::uint8_t {
   moved,          // rsi, rdi: what a string instruction left; only its lower half may be used
 };
 
-// The table's guard page is read on purpose, up to here (translator/abi.h).
-constexpr std::int32_t kTableGuard = 64;
+// The guard behind the offset space is read on purpose, up to here (translator/abi.h).
+constexpr std::int32_t kOffsetGuard = 64;
 
 // Bits that translated code must not put into RFLAGS. IF and IOPL are ignored by popf at this privilege, ID is
 // harmless.
 constexpr std::uint32_t kHarmfulFlags = ~(eflags::kNative | eflags::kFixed | eflags::kIf | eflags::kIopl | eflags::kId);
 
 bool extends_zero(Value v) {
-  return v == Value::zero_extended || v == Value::small || v == Value::clean_flags || v == Value::table_entry;
+  return v == Value::zero_extended || v == Value::small || v == Value::clean_flags || v == Value::page_index ||
+         v == Value::table_entry;
 }
 
 Value meet(Value a, Value b) {
@@ -74,6 +78,11 @@ class Knowledge {
   void set(unsigned reg, Value v) {
     const int i = slot(reg);
     if (i >= 0) values_[static_cast<unsigned>(i)] = v;
+    if (reg != kR8) return;
+    for (unsigned scratch = 0; scratch < 4; ++scratch) {  // what was looked up for r8 is not for what it is now
+      if (values_[scratch] == Value::page_index) values_[scratch] = Value::zero_extended;
+      if (values_[scratch] == Value::entry_table) values_[scratch] = Value::unknown;
+    }
   }
   // The upper halves of all guest registers are zero.
   [[nodiscard]] bool settled() const {
@@ -205,18 +214,33 @@ class Checker {
                           : is_base_pointer(s.disp)                        ? Value::base_pointer
                                                                            : Value::unknown);
         return nullptr;
-      case Action::load_table:
-        if (s.disp < 0 || s.disp >= kTableGuard || !extends_zero(known_.of(kR8))) {
-          return "jump-table index is not a guest address";
+      case Action::probe_offset:
+        if (s.disp < abi::kOffsetSpace || s.disp >= abi::kOffsetSpace + kOffsetGuard || !extends_zero(known_.of(kR8))) {
+          return "probe beside the offset space";
         }
-        known_.set(m.dst, s.disp == 0 ? Value::table_entry : Value::zero_extended);
+        known_.set(m.dst, Value::zero_extended);
+        return nullptr;
+      case Action::page_index:
+        known_.set(m.dst, Value::page_index);
+        return nullptr;
+      case Action::load_directory:
+        if (s.disp != -abi::kDirectoryBias || known_.of(m.src) != Value::page_index) {
+          return "index of the jump directory is not a page number";
+        }
+        known_.set(m.dst, Value::entry_table);
+        return nullptr;
+      case Action::load_entry:
+        if (s.disp != 0 || known_.of(m.src) != Value::entry_table || !extends_zero(known_.of(kR8))) {
+          return "not an entry for a guest address";
+        }
+        known_.set(m.dst, Value::table_entry);
         return nullptr;
       case Action::load_pointer:
         if (s.disp != 0 || known_.of(m.src) != Value::base_pointer) return "memory operand outside the window";
         known_.set(m.dst, Value::zero_extended);
         return nullptr;
       case Action::code_address:
-        if (s.disp != 0 || known_.of(m.dst) != Value::table_entry) return "code address not from the jump table";
+        if (s.disp != 0 || known_.of(m.dst) != Value::table_entry) return "code address not from a table of entries";
         known_.set(m.dst, Value::code_address);
         return nullptr;
       case Action::add_window:
@@ -304,7 +328,7 @@ class Checker {
     if (needs_target && !extends_zero(known_.of(kR8))) return "r8 is not a guest address";
     if ((m.action == Action::jump_indirect || m.action == Action::call_indirect) &&
         known_.of(m.src) != Value::code_address) {
-      return "indirect branch not through the jump table";
+      return "indirect branch not to what a lookup has found";
     }
     const bool is_call = m.action == Action::call || m.action == Action::call_indirect;
     if (s.target != kNowhere && !steps_[s.target].backward) {

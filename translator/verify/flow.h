@@ -24,7 +24,7 @@ struct Step {
   std::int32_t imm = 0;  // sign-extended
   std::uint8_t imm_size = 0;
   std::uint32_t target = kNowhere;    // relative branches inside the code: index of the step they reach
-  bool to_lookup = false;             // the branch goes to a stub that takes r8 as an index of the jump table
+  bool to_lookup = false;             // the branch goes to a stub that looks r8 up
   bool after_call = false;            // a return site
   bool backward = false;              // reached by a backward branch
   std::uint32_t incoming = kNowhere;  // knowledge met from forward branches, or kNowhere

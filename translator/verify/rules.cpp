@@ -115,25 +115,35 @@ Verdict state_access(const Subject& s, Meaning m) {
   return m;
 }
 
-// mov r(32), [r13 + r8*4] and mov r(32), [r(64)].
+// mov r(64), [r13 + r(64)*8], mov r(32), [r(64) + r8*4] and mov r(32), [r(64)].
 Verdict table_access(const Subject& s, Meaning m, const AddressForm& form) {
-  if (!s.is(X86_INS_MOV) || s.any_prefix() || s.x86.op_count != 2 || s.memory != &s.x86.operands[1]) {
-    return Refusal{"memory operand outside the window"};
-  }
+  const Refusal outside{"memory operand outside the window"};
+  if (s.any_prefix() || s.x86.op_count != 2 || s.memory != &s.x86.operands[1]) return outside;
   const auto dst = general(s.x86.operands[0]);
-  if (!dst || dst->width != 4 || !is_scratch(dst->number)) return Refusal{"memory operand outside the window"};
+  if (!dst || !is_scratch(dst->number) || form.base.width != 8) return outside;
   m.dst = dst->number;
-  if (form.base.width == 8 && form.base.number == kR13 && form.index.width == 8 && form.index.number == kR8 &&
-      form.scale == 4) {
-    m.action = Action::load_table;
+  m.src = form.base.number;
+  const bool indexed = form.index.width == 8;
+  if (s.is(X86_INS_MOVZX)) {
+    const bool probe = dst->width == 4 && s.memory->size == 1 && form.base.number == kR13 && indexed &&
+                       form.index.number == kR8 && form.scale == 1;
+    if (!probe) return outside;
+    m.action = Action::probe_offset;
     return m;
   }
-  if (form.base.width == 8 && is_scratch(form.base.number) && form.index.width == 0) {
+  if (!s.is(X86_INS_MOV)) return outside;
+  if (dst->width == 8 && form.base.number == kR13 && indexed && is_scratch(form.index.number) && form.scale == 8) {
+    m.action = Action::load_directory;
+    m.src = form.index.number;
+  } else if (dst->width == 4 && is_scratch(form.base.number) && indexed && form.index.number == kR8 &&
+             form.scale == 4) {
+    m.action = Action::load_entry;
+  } else if (dst->width == 4 && is_scratch(form.base.number) && form.index.width == 0) {
     m.action = Action::load_pointer;
-    m.src = form.base.number;
-    return m;
+  } else {
+    return outside;
   }
-  return Refusal{"memory operand outside the window"};
+  return m;
 }
 
 Verdict judge_memory(const Subject& s, Meaning m) {
@@ -158,6 +168,20 @@ Verdict judge_copy64(const Subject& s, Meaning m, const Register& dst, const Reg
   m.action = Action::copy64;
   m.dst = dst.number;
   m.src = src.number;
+  return m;
+}
+
+// shrx r(32), r8d, r13d: the number of the page of a guest address.
+std::optional<Meaning> page_index(const Subject& s) {
+  if (!s.is(X86_INS_SHRX) || s.x86.op_count != 3 || s.memory != nullptr || s.e.wide) return std::nullopt;
+  const auto dst = general(s.x86.operands[0]);
+  const auto address = general(s.x86.operands[1]);
+  const auto count = general(s.x86.operands[2]);
+  if (!dst || !address || !count || dst->width != 4 || !is_scratch(dst->number)) return std::nullopt;
+  if (address->number != kR8 || count->number != kR13) return std::nullopt;
+  Meaning m;
+  m.action = Action::page_index;
+  m.dst = dst->number;
   return m;
 }
 
@@ -188,6 +212,7 @@ Verdict judge_integer(const Subject& s) {
     const auto src = general(s.x86.operands[1]);
     if (dst && src && dst->width == 8 && src->width == 8) return judge_copy64(s, m, *dst, *src);
   }
+  if (const auto meaning = page_index(s)) return *meaning;
   if (s.e.wide && !s.e.vex && !s.has(kWide)) return Refusal{"64-bit form of an instruction"};
   if (const auto refusal = collect_registers(s, m)) return *refusal;
   if (s.e.wide && !s.memory && m.wide == 0 && m.set32 == 0 && !s.has(kReads)) {

@@ -24,22 +24,25 @@ inline constexpr std::uint8_t kRax = 0, kRdx = 2, kRsp = 4, kRsi = 6, kRdi = 7, 
 [[nodiscard]] constexpr bool is_time_stamp(unsigned reg) { return reg == kRax || reg == kRdx; }
 
 enum class Action : std::uint8_t {
-  plain,         // only what the register masks and `state` say
-  load_state64,  // mov dst, [r15 + disp]
-  load_table,    // mov dst(32), [r13 + r8*4 + disp]
-  load_pointer,  // mov dst(32), [src + disp]
-  code_address,  // lea dst, [dst + r14 + disp]
-  add_window,    // lea dst, [dst + src + disp]; dst is rsi or rdi
-  copy64,        // mov dst, src
-  mask32,        // and dst(32), imm
-  set_bits32,    // or dst(32), imm
-  constant32,    // mov dst(32), imm
-  extract32,     // pext dst(32), any, src
-  bit_index,     // bit test of window memory with bit offset src
-  time_stamp,    // rdtsc
-  string,        // on [rsi] and [rdi], as uses_rsi and uses_rdi say
-  push,          // push src
-  pop,           // pop dst
+  plain,           // only what the register masks and `state` say
+  load_state64,    // mov dst, [r15 + disp]
+  page_index,      // shrx dst(32), r8d, r13d
+  load_directory,  // mov dst, [r13 + src*8 + disp]
+  load_entry,      // mov dst(32), [src + r8*4 + disp]
+  probe_offset,    // movzx dst(32), byte [r13 + r8 + disp]
+  load_pointer,    // mov dst(32), [src + disp]
+  code_address,    // lea dst, [dst + r14 + disp]
+  add_window,      // lea dst, [dst + src + disp]; dst is rsi or rdi
+  copy64,          // mov dst, src
+  mask32,          // and dst(32), imm
+  set_bits32,      // or dst(32), imm
+  constant32,      // mov dst(32), imm
+  extract32,       // pext dst(32), any, src
+  bit_index,       // bit test of window memory with bit offset src
+  time_stamp,      // rdtsc
+  string,          // on [rsi] and [rdi], as uses_rsi and uses_rdi say
+  push,            // push src
+  pop,             // pop dst
   push_flags,
   pop_flags,
   jump,           // unconditional, relative

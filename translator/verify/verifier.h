@@ -4,22 +4,22 @@
 // another decoder (Capstone), and accepts only what provably keeps these promises:
 //
 //   memory    every access is gs: with 32-bit addresses (the window), or a fixed place in CpuState, or
-//             one entry of the jump table, or a segment base through CpuState::base_pointer, or a
+//             the lookup of a guest address (abi.h), or a segment base through CpuState::base_pointer, or a
 //             string instruction on pointers just rebased to the window. CpuState is written only in
 //             the fields that translated code owns.
 //   registers r13, r14, r15 and rsp are never written; the guest's registers and r12 keep their upper
 //             halves zero (rsi and rdi except around a string instruction); RFLAGS takes TF, AC and NT
 //             from nowhere.
 //   control   a branch goes to an instruction that the sweep saw, to a registered stub, to the entry of a
-//             fragment, or through the jump table; the return ring only ever receives call return
+//             fragment, or to what a lookup has found; the return ring only ever receives call return
 //             addresses that are registered return sites; the code does not run off its end. What will be
 //             patched is the displacement of such a branch and nothing else.
 //   the rest  instructions outside a list are refused: no system calls, privileged or far instructions,
 //             no writes of segment registers or their bases, no transactional or extended-state ones.
 //
 // It is assumed, and is the runtime's part: at entry the invariants above hold, base_pointer entries are 0
-// or the address of a readable double word, jump-table entries are offsets of fragment entries, the jump table has a
-// guard page behind it and the window guard areas on both sides, and the return ring ends in a stub.
+// or the address of a readable double word, the jump directory is as abi.h says, and entries are offsets of fragments,
+// the window has a guard area on both sides, and the return ring ends in a stub.
 #pragma once
 
 #include <cstdint>
