@@ -55,6 +55,9 @@ std::variant<std::unique_ptr<HostSide>, std::string> HostSide::create(const RunO
     if (auto* error = std::get_if<std::string>(&server)) return std::move(*error);
     host->vnc_ = std::get<std::unique_ptr<VncServer>>(std::move(server));
   }
+  if (options.pc && !options.pc->screen_picture.empty()) {
+    host->picture_file_ = std::make_unique<PictureFile>(options.pc->screen_picture);
+  }
   return host;
 }
 
@@ -78,6 +81,11 @@ void HostSide::output(std::span<const std::uint8_t> bytes) {
     say(*error);
     stop_.ask(kExitHostError);
   }
+}
+
+void HostSide::show(const devices::Picture& picture, devices::Rows changed) {
+  if (vnc_) vnc_->show(picture, changed);
+  if (picture_file_) picture_file_->show(picture, changed);
 }
 
 void HostSide::show(const devices::TextScreen& screen) {
@@ -104,12 +112,16 @@ std::vector<machine::IoThread::Watch> HostSide::start(GuestSide guest) {
   if (input == STDIN_FILENO) terminal_ = Terminal::open(STDIN_FILENO);
   if (terminal_) terminal_->make_raw();
   if (timeout_ns_) arm(timeout_fd_, *timeout_ns_);
-  if (vnc_) vnc_->start({guest_.keys, guest_.pointer, guest_.watch_screen});
+  if (picture_file_) guest_.watch_screen(true);
+  // The file follows the screen whether or not there is a viewer.
+  const auto watch = [this](bool on) { guest_.watch_screen(on || picture_file_ != nullptr); };
+  if (vnc_) vnc_->start({guest_.keys, guest_.pointer, watch});
   return watches;
 }
 
 void HostSide::finish() {
   if (vnc_) vnc_->stop();
+  if (picture_file_) picture_file_->close();
   screen_.close();
   terminal_.reset();
 }

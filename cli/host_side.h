@@ -13,6 +13,7 @@
 #include "cli/escape_filter.h"
 #include "cli/host_signals.h"
 #include "cli/line_editor.h"
+#include "cli/picture_file.h"
 #include "cli/run_options.h"
 #include "cli/screen.h"
 #include "cli/serial_link.h"
@@ -49,8 +50,8 @@ class HostSide {
   void output(std::span<const std::uint8_t> bytes);
   // What the guest's screen shows, on the same thread.
   void show(const devices::TextScreen& screen);
-  [[nodiscard]] bool takes_pictures() const { return vnc_ != nullptr; }
-  void show(const devices::Picture& picture, devices::Rows changed) { vnc_->show(picture, changed); }
+  [[nodiscard]] bool takes_pictures() const { return vnc_ != nullptr || picture_file_ != nullptr; }
+  void show(const devices::Picture& picture, devices::Rows changed);
   // From now on a terminal is raw and the time limit runs. The watches refer to this object; they are for one IoThread,
   // which must end before this does.
   std::vector<machine::IoThread::Watch> start(GuestSide guest);
@@ -79,6 +80,7 @@ class HostSide {
   bool keyboard_;  // what is typed goes to the guest's keyboard, not to its serial port
   Screen screen_;
   std::unique_ptr<VncServer> vnc_;
+  std::unique_ptr<PictureFile> picture_file_;
   Stop stop_;
   std::optional<std::uint64_t> timeout_ns_;
   HostSignals signals_;

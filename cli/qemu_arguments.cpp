@@ -103,11 +103,11 @@ constexpr std::array kSpellings{
     Spelling{"-no-shutdown", Treatment::refused, "a guest that powers off ends the run"},
 };
 
-constexpr std::array<std::string_view, 20> kOurOptionsWithValue{
-    "--kernel",  "--initrd",  "--append",   "--memory", "--serial",      "--display",
-    "--engine",  "--timeout", "--cpu",      "--cpus",   "--disk",        "--cdrom",
-    "--floppy",  "--boot",    "--firmware", "--gdb",    "--screen-text", "--vnc-password-file",
-    "--vnc-web", "--qmp"};
+constexpr std::array<std::string_view, 21> kOurOptionsWithValue{
+    "--kernel",  "--initrd",  "--append",        "--memory", "--serial",      "--display",
+    "--engine",  "--timeout", "--cpu",           "--cpus",   "--disk",        "--cdrom",
+    "--floppy",  "--boot",    "--firmware",      "--gdb",    "--screen-text", "--vnc-password-file",
+    "--vnc-web", "--qmp",     "--screen-picture"};
 
 // Rewrites one argument after the other.
 class Rewriter {

@@ -51,6 +51,7 @@ Error check_vnc(std::string_view text, VncOptions& vnc) {
 
 Error check_display(const RunText& text, PcOptions& pc) {
   pc.screen_text = text.screen_text.value_or("");
+  pc.screen_picture = text.screen_picture.value_or("");
   pc.terminal = text.display == "terminal";
   if (text.display == "vnc" || text.display.starts_with("vnc=") || text.display.starts_with("vnc:")) {
     if (auto error = check_vnc(text.display, pc.vnc.emplace())) return error;
@@ -115,7 +116,7 @@ Error check_drives(const RunText& text, PcOptions& pc) {
 
 // Firmware starts if anything is given that only it can use.
 Error check_pc(const RunText& text, RunOptions& options) {
-  const std::array<std::pair<std::string_view, bool>, 10> signs{
+  const std::array<std::pair<std::string_view, bool>, 11> signs{
       {{"--disk", !text.disks.empty()},
        {"--cdrom", text.cdrom.has_value()},
        {"--floppy", text.floppy.has_value()},
@@ -123,6 +124,7 @@ Error check_pc(const RunText& text, RunOptions& options) {
        {"--firmware", text.firmware.has_value()},
        {"--display", text.display != "none"},
        {"--screen-text", text.screen_text.has_value()},
+       {"--screen-picture", text.screen_picture.has_value()},
        {"--vnc-web", text.vnc_web.has_value()},
        {"--vnc-password-file", text.vnc_password_file.has_value()},
        {"--firmware-log", text.firmware_log}}};
@@ -316,6 +318,9 @@ void add_run_options(CLI::App& app, RunText& text) {
   app.add_flag("--firmware-log", text.firmware_log, "Show what the firmware says on its debug port")->group(pc);
 
   app.add_option("--screen-text", text.screen_text, "Keep the characters of the screen in this file")
+      ->type_name("FILE")
+      ->group(pc);
+  app.add_option("--screen-picture", text.screen_picture, "Keep the screen as a picture in this PNG file")
       ->type_name("FILE")
       ->group(pc);
   app.add_option("--vnc-password-file", text.vnc_password_file,

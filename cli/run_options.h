@@ -50,7 +50,7 @@ struct RunText {
   std::vector<std::string> disks{};
   std::optional<std::string> cdrom{}, floppy{}, boot{}, firmware{};
   bool firmware_log = false;
-  std::optional<std::string> screen_text{};
+  std::optional<std::string> screen_text{}, screen_picture{};
   std::optional<std::string> vnc_password_file{}, vnc_web{};
   std::optional<std::string> gdb{}, qmp{};
   bool wait_for_gdb = false, start_stopped = false;
@@ -68,8 +68,9 @@ struct PcOptions {
   std::string bios, vga_bios;  // files
   machine::BootDevice boot = machine::BootDevice::disk;
   bool log = false;
-  bool terminal = false;      // the screen and keyboard are the terminal
-  std::string screen_text{};  // file for the screen's characters
+  bool terminal = false;         // the screen and keyboard are the terminal
+  std::string screen_text{};     // file for the screen's characters
+  std::string screen_picture{};  // and for its pixels
   std::optional<VncOptions> vnc{};
   std::string vnc_password_file{};  // its first line is the password; empty: none
   std::vector<DriveOption> disks{};

@@ -32,6 +32,7 @@ constexpr int kFirstWidth = 640, kFirstHeight = 480;
 constexpr int kPixelBytes = 4;
 // How long the server waits for what viewers say before it looks for a change of the screen.
 constexpr long kBusyMicroseconds = 5'000, kIdleMicroseconds = 50'000;
+constexpr std::size_t kMostChanges = 256;  // remembered one by one
 // A new viewer is told of the screen's size at once if the guest shows it within this time.
 constexpr auto kFirstPicture = std::chrono::milliseconds(250);
 
@@ -106,8 +107,10 @@ rfbNewClientAction Server::on_client(rfbClientPtr client) {
   client->clientGoneHook = on_client_gone;
   if (server.clients_++ != 0) return RFB_CLIENT_ACCEPT;
   {
-    std::unique_lock lock(server.mutex_);
+    const std::lock_guard lock(server.mutex_);
     server.changed_.clear();
+    // As it was when somebody looked last.
+    if (server.picture_.height != 0) server.changed_ = {{0, server.picture_.height}};
   }
   server.guest_.watch(true);
   {
@@ -170,11 +173,12 @@ void Server::pointer(int buttons, int x, int y) {
 
 void Server::show(const Picture& picture, Rows rows) {
   const std::lock_guard lock(mutex_);
-  if (picture_.width != picture.width || picture_.height != picture.height) {
-    picture_ = picture;
+  const bool resized = picture_.width != picture.width || picture_.height != picture.height;
+  devices::copy_rows(picture, rows, picture_);
+  // Nobody may take them for a while.
+  if (resized || changed_.size() >= kMostChanges) {
     changed_ = {{0, picture.height}};
   } else {
-    for (unsigned y = rows.first; y < rows.end; ++y) std::ranges::copy(picture.row(y), picture_.row(y).begin());
     changed_.push_back(rows);
   }
   told_.notify_one();

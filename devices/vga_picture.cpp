@@ -373,6 +373,16 @@ void draw_rows(const VgaState& vga, Blink blink, Rows rows, Picture& picture) {
   }
 }
 
+void copy_rows(const Picture& from, Rows rows, Picture& to) {
+  if (to.width != from.width || to.height != from.height) {
+    to = from;
+    return;
+  }
+  for (unsigned y = rows.first; y < std::min(rows.end, from.height); ++y) {
+    std::ranges::copy(from.row(y), to.row(y).begin());
+  }
+}
+
 Picture empty_picture(const VgaState& vga) {
   const Format format = format_of(vga);
   Picture picture{format.width, format.height, {}};

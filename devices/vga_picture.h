@@ -27,6 +27,8 @@ struct Rows {
   [[nodiscard]] bool empty() const { return first >= end; }
 };
 void draw_rows(const VgaState& vga, Blink blink, Rows rows, Picture& picture);
+// Brings a copy of a picture up to date, of which these rows have changed; all of it if its size has.
+void copy_rows(const Picture& from, Rows rows, Picture& to);
 
 // Where the rows of a packed-pixel DISPI mode lie in video memory; bytes_per_line 0: not in such a mode.
 struct PackedRows {
