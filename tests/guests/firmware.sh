@@ -1,25 +1,28 @@
 #!/bin/bash
 # Boots media through SeaBIOS and talks to what comes up by screen and keyboard: GRUB from a CD and from a floppy disk,
-# and Debian's kernel that this GRUB loads from a hard disk; its own drivers then try the drives. One line a boot; the
-# last screens are kept in build/boot-logs.
+# and Debian's kernel that this GRUB loads from a hard disk; its own drivers then try the drives. The installer's first
+# dialog is read from the VGA's text, and its first window compared with a picture. One line a boot; the last screens are
+# kept in build/boot-logs.
 #
-#   tests/guests/firmware.sh [--engine translate|interpret] [nothing|cdrom|floppy|linux|drives]...
+#   tests/guests/firmware.sh [--engine translate|interpret] [nothing|cdrom|floppy|linux|drives|installer|window]...
 #
-# Without a case the first three: Linux takes minutes when it is interpreted.
+# Without a case the first three: Linux takes minutes when it is interpreted. The last two need scripts/guests --installer.
 #   RINGSHIFT   the program (default: build/ringshift)
+#   COMPARE     compare_pictures (default: build/tests/guests/compare_pictures)
 source "$(dirname "$0")/../../scripts/lib.sh"
 engine=translate cases=()
 while (($#)); do
   case $1 in
     --engine) engine=${2:?}; shift 2 ;;
-    -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    cdrom | floppy | linux | drives | nothing) cases+=("$1"); shift ;;
+    -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    cdrom | floppy | linux | drives | nothing | installer | window) cases+=("$1"); shift ;;
     *) die "what is $1? See firmware.sh --help" 2 ;;
   esac
 done
 ((${#cases[@]})) || cases=(nothing cdrom floppy)
 logs=build/boot-logs
 media=build/guests
+compare=${COMPARE:-build/tests/guests/compare_pictures}
 mkdir -p "$logs"
 
 # start NAME [OPTION...]: a machine whose screen goes to $screen and whose keyboard is press().
@@ -125,6 +128,35 @@ boot_drives() {
   [[ $floppy == "$(sum "$work/floppy.img")" ]] || { echo 'wrong floppy disk'; return 1; }
   PATH=$PATH:/usr/sbin e2fsck -fn "$disk" >"$log.fsck" 2>&1 || { echo "unclean file system: $log.fsck"; return 1; }
 }
+# A disk with debian-installer's kernel and initial RAM disk, from $1, that GRUB starts with the arguments $2.
+start_installer() {
+  mkdir -p "$work/installer"
+  cp "$media/installer/$1"/{linux,initrd.gz} "$work/installer/" || return
+  PATH=$PATH:/usr/sbin mke2fs -q -t ext4 -d "$work/installer" "$work/installer.img" 96M >/dev/null
+  rm -r "$work/installer"
+  start "installer-$1" --memory 1G --cdrom "$media/grub-rescue-cdrom.iso" --disk "$work/installer.img,snapshot" \
+    --boot cdrom --screen-picture "$logs/firmware-$engine-installer-$1.png"
+  grub_prompt && grub_line "linux (hd0)/linux $2" && grub_line 'initrd (hd0)/initrd.gz' && press $'boot\r'
+}
+
+boot_installer() {
+  start_installer text 'vga=normal nomodeset fb=false --- quiet' && await 'Select a language' && stop
+}
+
+boot_window() {
+  local shown=$logs/firmware-$engine-installer-gtk.png n alike=
+  rm -f "$shown"
+  start_installer gtk 'vga=788 --- quiet' || return
+  for ((n = 0; n < 240; n++)); do
+    sleep 0.5
+    kill -0 "$pid" 2>/dev/null || break
+    alike=$("$compare" "$shown" tests/guests/pictures/installer-window.png 2>&1) && stop && return
+  done
+  echo "not the expected window in $shown: $alike"
+  stop
+  return 1
+}
+
 sum() { sha256sum "$1" | cut -d ' ' -f 1; }
 
 work=$(mktemp -d)
