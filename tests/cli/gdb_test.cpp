@@ -1,4 +1,5 @@
 // The remote serial protocol: its packets, and what the stub answers.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
