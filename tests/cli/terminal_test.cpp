@@ -51,6 +51,29 @@ TEST_F(Console, CtrlATwiceSendsItOnce) {
   EXPECT_TRUE(process_.wait_for(">\x02{"));
 }
 
+TEST_F(Console, CtrlACLeadsToTheMonitorAndBack) {
+  process_.type(
+      "\x01"
+      "c");
+  EXPECT_TRUE(process_.wait_for("(ringshift) "));
+  process_.type(
+      "info stauts\x7F\x7F\x7F\x7F"
+      "atus\r");
+  EXPECT_TRUE(process_.wait_for("VM status: running\r\n(ringshift) "));
+  process_.type(
+      "\x01"
+      "cA");
+  EXPECT_TRUE(process_.wait_for("\r\nB")) << "the guest adds one to what it gets";
+}
+
+TEST_F(Console, QuitAtTheMonitorQuits) {
+  process_.type(
+      "\x01"
+      "cquit\r");
+  EXPECT_EQ(process_.wait().status, 0);
+  EXPECT_TRUE(cooked());
+}
+
 TEST_F(Console, IsRestoredAfterASignal) {
   process_.send(SIGTERM);
   EXPECT_EQ(process_.wait().status, 128 + SIGTERM);
