@@ -18,10 +18,13 @@ constexpr std::uint32_t kZeroedData = 0x1000;
 constexpr std::uint16_t kAccessedData = attr::kData | segment::kAccessed;
 constexpr std::uint32_t kDr6Bs = 1U << 14;
 
-template <class T>
-T take(std::variant<T, std::string> result) {
-  if (auto* error = std::get_if<std::string>(&result)) throw LabError(*error);
-  return std::move(std::get<T>(result));
+engine::TranslateOptions translate_options(EngineKind kind) {
+  engine::TranslateOptions options;
+  options.verify = true;
+  options.deterministic = kind != EngineKind::linked_blocks;
+  if (kind == EngineKind::one_instruction) options.max_block = 1;
+  options.protect_code = kind != EngineKind::checked_blocks;
+  return options;
 }
 
 }  // namespace
@@ -43,53 +46,37 @@ std::string_view name(EngineKind kind) {
 }
 
 TestMachine::TestMachine(EngineKind config, unsigned cpl)
-    : config_(config), memory_(take(mmu::GuestMemory::create(kRam))), physical_(memory_), code_(kRam) {
-  physical_.add_ram(0, kRam, 0);
-  std::unique_ptr<mmu::WindowPool> windows;
-  if (config != EngineKind::interpreter) windows = take(mmu::WindowPool::create(physical_, code_));
-  mmu_ = std::make_unique<mmu::Mmu>(physical_, code_, std::move(windows));
-  cpu_ = std::make_unique<Cpu>(state_, *mmu_, platform_);
+    : config_(config),
+      platform_(machine_.state, config == EngineKind::linked_blocks),
+      machine_(config == EngineKind::interpreter ? Execution::interpret : Execution::translate, kRam, platform_,
+               translate_options(config)) {
   reset(cpl);
-  if (config == EngineKind::interpreter) {
-    engine_ = engine::make_interpreter(*cpu_);
-    return;
-  }
-  engine::TranslateOptions options;
-  options.verify = true;
-  options.deterministic = config != EngineKind::linked_blocks;
-  if (config == EngineKind::one_instruction) options.max_block = 1;
-  options.protect_code = config != EngineKind::checked_blocks;
-  std::string error;
-  engine_ = engine::make_translator(*cpu_, options, error);
-  if (!engine_) throw LabError(error);
 }
 
 void TestMachine::reset(unsigned cpl) {
-  const HostContext host = state_.host;
-  ringshift::reset(state_);
-  state_.host = host;
-  state_.cr0 |= cr0::kPe | cr0::kNe;
-  state_.cr0 &= ~(cr0::kCd | cr0::kNw);
-  state_.cr4 |= cr4::kOsfxsr | cr4::kOsxmmexcpt;
-  state_.gpr = {0x0A0A0A0A, 0x1B1B1B1B, 0x2C2C2C2C, 0x3D3D3D3D, 0, 0x4E4E4E4E, 0x5F5F5F5F, 0x60606060};
-  state_.fx = {};
-  state_.fx[0] = 0x7F;  // FCW and MXCSR as after FNINIT and reset: every exception masked
-  state_.fx[1] = 0x03;
-  state_.fx[24] = 0x80;
-  state_.fx[25] = 0x1F;
-  wrote(0, kRam);
-  std::fill_n(memory_.data(), kRam, kHlt);
-  std::fill_n(memory_.data() + kGdt, kTableBytes, std::uint8_t{0});
-  std::fill_n(memory_.data() + kData, kZeroedData, std::uint8_t{0});
+  machine_.reset_cpu();
+  machine_.state.cr0 |= cr0::kPe | cr0::kNe;
+  machine_.state.cr0 &= ~(cr0::kCd | cr0::kNw);
+  machine_.state.cr4 |= cr4::kOsfxsr | cr4::kOsxmmexcpt;
+  machine_.state.gpr = {0x0A0A0A0A, 0x1B1B1B1B, 0x2C2C2C2C, 0x3D3D3D3D, 0, 0x4E4E4E4E, 0x5F5F5F5F, 0x60606060};
+  machine_.state.fx = {};
+  machine_.state.fx[0] = 0x7F;  // FCW and MXCSR as after FNINIT and reset: every exception masked
+  machine_.state.fx[1] = 0x03;
+  machine_.state.fx[24] = 0x80;
+  machine_.state.fx[25] = 0x1F;
+  machine_.before_write(0, kRam);
+  std::fill_n(machine_.memory.data(), kRam, kHlt);
+  std::fill_n(machine_.memory.data() + kGdt, kTableBytes, std::uint8_t{0});
+  std::fill_n(machine_.memory.data() + kData, kZeroedData, std::uint8_t{0});
   build_tables();
-  state_.gdtr = {kGdt, kGdtEntries * 8 - 1};
-  state_.idtr = {kIdt, 256 * 8 - 1};
-  state_.tr = SegmentRegister{kTssSelector, attr::kTss32Busy, kTss, 0x67};
-  state_.ldtr = SegmentRegister{};
-  state_.set_eflags(eflags::kFixed);
+  machine_.state.gdtr = {kGdt, kGdtEntries * 8 - 1};
+  machine_.state.idtr = {kIdt, 256 * 8 - 1};
+  machine_.state.tr = SegmentRegister{kTssSelector, attr::kTss32Busy, kTss, 0x67};
+  machine_.state.ldtr = SegmentRegister{};
+  machine_.state.set_eflags(eflags::kFixed);
   set_cpl(cpl);
   platform_.interrupt.reset();
-  update_paging(*cpu_);
+  update_paging(*machine_.cpu);
 }
 
 void TestMachine::build_tables() {
@@ -109,40 +96,33 @@ void TestMachine::build_tables() {
 }
 
 Registers TestMachine::registers() const {
-  return {state_.gpr, state_.eip, state_.eflags(), state_.seg, state_.ldtr, state_.tr,
-          state_.cr0, state_.cr2, state_.cr3,      state_.cr4, state_.dr,   state_.interrupt_shadow};
+  return {machine_.state.gpr,  machine_.state.eip, machine_.state.eflags(), machine_.state.seg,
+          machine_.state.ldtr, machine_.state.tr,  machine_.state.cr0,      machine_.state.cr2,
+          machine_.state.cr3,  machine_.state.cr4, machine_.state.dr,       machine_.state.interrupt_shadow};
 }
 
 void TestMachine::restore(const Registers& r) {
-  state_.gpr = r.gpr;
-  state_.eip = r.eip;
-  state_.set_eflags(r.eflags);
-  for (unsigned i = 0; i < kSegCount; ++i) state_.set_segment(static_cast<Seg>(i), r.seg[i]);
-  state_.ldtr = r.ldtr;
-  state_.tr = r.tr;
-  state_.cr0 = r.cr0;
-  state_.cr2 = r.cr2;
-  state_.cr3 = r.cr3;
-  state_.cr4 = r.cr4;
-  state_.dr = r.dr;
-  state_.interrupt_shadow = r.interrupt_shadow;
-  state_.halted = 0;
-  update_paging(*cpu_);
+  machine_.state.gpr = r.gpr;
+  machine_.state.eip = r.eip;
+  machine_.state.set_eflags(r.eflags);
+  for (unsigned i = 0; i < kSegCount; ++i) machine_.state.set_segment(static_cast<Seg>(i), r.seg[i]);
+  machine_.state.ldtr = r.ldtr;
+  machine_.state.tr = r.tr;
+  machine_.state.cr0 = r.cr0;
+  machine_.state.cr2 = r.cr2;
+  machine_.state.cr3 = r.cr3;
+  machine_.state.cr4 = r.cr4;
+  machine_.state.dr = r.dr;
+  machine_.state.interrupt_shadow = r.interrupt_shadow;
+  machine_.state.halted = 0;
+  update_paging(*machine_.cpu);
 }
 
 // ---- memory --------------------------------------------------------------------------------------
 
-void TestMachine::wrote(std::uint32_t address, std::uint32_t size) {
-  for (std::uint32_t at = address; at < address + size;) {
-    const std::uint32_t here = std::min(address + size - at, mmu::kPageSize - (at & mmu::kPageMask));
-    if (code_.contains(at)) code_.notify_write(at, here);
-    at += here;
-  }
-}
-
 void TestMachine::place(std::uint32_t address, const Bytes& bytes) {
-  wrote(address, static_cast<std::uint32_t>(bytes.size()));
-  std::copy(bytes.begin(), bytes.end(), memory_.data() + address);
+  machine_.before_write(address, static_cast<std::uint32_t>(bytes.size()));
+  std::copy(bytes.begin(), bytes.end(), machine_.memory.data() + address);
 }
 
 void TestMachine::set_descriptor(std::uint16_t selector, std::uint32_t base, std::uint32_t limit,
@@ -164,77 +144,75 @@ void TestMachine::identity_paging() {
   poke<std::uint32_t>(kPageDirectory, kPageTable | 7U);
   for (std::uint32_t i = 1; i < 1024; ++i) poke<std::uint32_t>(kPageDirectory + i * 4, 0);
   for (std::uint32_t i = 0; i < 1024; ++i) poke<std::uint32_t>(kPageTable + i * 4, i << 12 | 7U);
-  state_.cr3 = kPageDirectory;
-  state_.cr0 |= cr0::kPg | cr0::kWp;
-  update_paging(*cpu_);
+  machine_.state.cr3 = kPageDirectory;
+  machine_.state.cr0 |= cr0::kPg | cr0::kWp;
+  update_paging(*machine_.cpu);
 }
 
 void TestMachine::set_page(std::uint32_t linear, std::uint32_t entry) {
   poke<std::uint32_t>(kPageTable + (linear >> 12) * 4, entry);
-  mmu_->invlpg(linear);
+  machine_.mmu->invlpg(linear);
 }
 
 // ---- mode ----------------------------------------------------------------------------------------
 
 void TestMachine::set_cpl(unsigned cpl) {
   for (const Seg seg : {Seg::es, Seg::ss, Seg::ds, Seg::fs, Seg::gs}) {
-    state_.set_segment(seg, segment_of(data(cpl), false));
+    machine_.state.set_segment(seg, segment_of(data(cpl), false));
   }
-  state_.set_segment(Seg::cs, segment_of(code(cpl), false));
-  state_.gpr[kEsp] = stack_top(cpl);
-  state_.eip = kCode;
+  machine_.state.set_segment(Seg::cs, segment_of(code(cpl), false));
+  machine_.state.gpr[kEsp] = stack_top(cpl);
+  machine_.state.eip = kCode;
 }
 
 void TestMachine::real_mode() {
-  const HostContext host = state_.host;
-  ringshift::reset(state_);
-  state_.host = host;
-  state_.cr0 &= ~(cr0::kCd | cr0::kNw);
+  machine_.reset_cpu();
+  machine_.state.cr0 &= ~(cr0::kCd | cr0::kNw);
   for (unsigned v = 0; v < 256; ++v) poke<std::uint32_t>(v * 4, handler(v));
-  state_.idtr = {0, 0x3FF};
+  machine_.state.idtr = {0, 0x3FF};
   const auto at = [&](Seg seg, std::uint32_t base) {
-    SegmentRegister r = state_.segment(seg);
+    SegmentRegister r = machine_.state.segment(seg);
     r.selector = static_cast<std::uint16_t>(base >> 4);
     r.base = base;
-    state_.set_segment(seg, r);
+    machine_.state.set_segment(seg, r);
   };
   for (const Seg seg : {Seg::es, Seg::ds, Seg::fs, Seg::gs}) at(seg, kData);
   at(Seg::cs, kCode);
   at(Seg::ss, stack_top(0) - 0x1000);
-  state_.gpr[kEsp] = 0x1000;
-  state_.eip = 0;
-  update_paging(*cpu_);
+  machine_.state.gpr[kEsp] = 0x1000;
+  machine_.state.eip = 0;
+  update_paging(*machine_.cpu);
 }
 
 void TestMachine::enter_v86(unsigned iopl) {
-  state_.set_eflags((flags() & ~eflags::kIopl) | eflags::kVm | (iopl << eflags::kIoplShift));
+  machine_.state.set_eflags((flags() & ~eflags::kIopl) | eflags::kVm | (iopl << eflags::kIoplShift));
   for (const Seg seg : {Seg::es, Seg::cs, Seg::ss, Seg::ds, Seg::fs, Seg::gs}) {
-    state_.set_segment(seg, v86_register(static_cast<std::uint16_t>(v86_base(seg) >> 4)));
+    machine_.state.set_segment(seg, v86_register(static_cast<std::uint16_t>(v86_base(seg) >> 4)));
   }
-  state_.gpr[kEsp] = 0x800;
-  state_.eip = 0x100;
+  machine_.state.gpr[kEsp] = 0x800;
+  machine_.state.eip = 0x100;
 }
 
 void TestMachine::push32(std::uint32_t value) {
-  state_.gpr[kEsp] -= 4;
-  poke<std::uint32_t>(state_.segment(Seg::ss).base + state_.gpr[kEsp], value);
+  machine_.state.gpr[kEsp] -= 4;
+  poke<std::uint32_t>(machine_.state.segment(Seg::ss).base + machine_.state.gpr[kEsp], value);
 }
 
 void TestMachine::push16(std::uint16_t value) {
-  state_.gpr[kEsp] -= 2;
-  poke<std::uint16_t>(state_.segment(Seg::ss).base + state_.gpr[kEsp], value);
+  machine_.state.gpr[kEsp] -= 2;
+  poke<std::uint16_t>(machine_.state.segment(Seg::ss).base + machine_.state.gpr[kEsp], value);
 }
 
 void TestMachine::interrupt(std::uint8_t vec) {
   platform_.interrupt = vec;
-  __atomic_fetch_or(&state_.pending, kInterruptWaiting, __ATOMIC_SEQ_CST);
+  __atomic_fetch_or(&machine_.state.pending, kInterruptWaiting, __ATOMIC_SEQ_CST);
 }
 
 // ---- running -------------------------------------------------------------------------------------
 
 SegmentRegister TestMachine::segment_of(std::uint16_t selector, bool v86) const {
   if (v86) return v86_register(selector);
-  const std::uint32_t table = selector::in_ldt(selector) ? state_.ldtr.base : state_.gdtr.base;
+  const std::uint32_t table = selector::in_ldt(selector) ? machine_.state.ldtr.base : machine_.state.gdtr.base;
   const auto entry = peek<std::uint64_t>(table + (selector & 0xFFF8U));
   return Descriptor{static_cast<std::uint32_t>(entry), static_cast<std::uint32_t>(entry >> 32), 0}.to_register(
       selector);
@@ -245,7 +223,7 @@ std::uint8_t TestMachine::byte_at(std::uint16_t cs, std::uint32_t eip, bool v86)
 }
 
 std::optional<unsigned> TestMachine::vector() const {
-  const std::uint32_t at = state_.segment(Seg::cs).base + state_.eip;
+  const std::uint32_t at = machine_.state.segment(Seg::cs).base + machine_.state.eip;
   if (at < kHandlers || at >= kHandlers + 256 * 16) return std::nullopt;
   return (at - kHandlers) / 16;
 }
@@ -257,7 +235,7 @@ TestMachine::Outcome TestMachine::outcome_here() const {
 }
 
 TestMachine::Outcome TestMachine::execute(const Bytes& bytes) {
-  const std::uint32_t at = state_.segment(Seg::cs).base + state_.eip;
+  const std::uint32_t at = machine_.state.segment(Seg::cs).base + machine_.state.eip;
   const Bytes filler(16, kHlt);
   place(at + static_cast<std::uint32_t>(bytes.size()), filler);
   place(at, bytes);
@@ -265,26 +243,26 @@ TestMachine::Outcome TestMachine::execute(const Bytes& bytes) {
 }
 
 TestMachine::Outcome TestMachine::step() {
-  const SegmentRegister& cs = state_.segment(Seg::cs);
-  const std::uint32_t linear = cs.base + state_.eip;
+  const SegmentRegister& cs = machine_.state.segment(Seg::cs);
+  const std::uint32_t linear = cs.base + machine_.state.eip;
   const bool is_halt = linear < kRam && peek<std::uint8_t>(linear) == kHlt;
   if (config_ == EngineKind::linked_blocks) return run_to_filler(is_halt);
-  const auto reason = engine_->run(1).reason;
+  const auto reason = machine_.engine->run(1).reason;
   Outcome outcome = outcome_here();
   outcome.shutdown = reason == engine::StopReason::shutdown;
-  outcome.halted = !outcome.shutdown && state_.halted != 0;
+  outcome.halted = !outcome.shutdown && machine_.state.halted != 0;
   return outcome;
 }
 
 // The chained translator cannot be stopped after one instruction: it runs on to the first HLT, which is then taken
 // back.
 TestMachine::Outcome TestMachine::run_to_filler(bool is_halt) {
-  const std::uint32_t eip = state_.eip;
-  const auto reason = engine_->run(1'000'000).reason;
+  const std::uint32_t eip = machine_.state.eip;
+  const auto reason = machine_.engine->run(1'000'000).reason;
   if (reason == engine::StopReason::shutdown) return {.shutdown = true, .halted = false, .handler = std::nullopt};
-  if (is_halt && state_.eip == eip + 1) return {.shutdown = false, .halted = true, .handler = std::nullopt};
-  state_.halted = 0;
-  state_.eip -= 1;
+  if (is_halt && machine_.state.eip == eip + 1) return {.shutdown = false, .halted = true, .handler = std::nullopt};
+  machine_.state.halted = 0;
+  machine_.state.eip -= 1;
   if (!is_halt) undo_filler_fault();
   return outcome_here();
 }
@@ -296,24 +274,25 @@ bool TestMachine::undo_filler_fault() {
   if (!trapped && vec != unsigned{vector::kGp}) return false;
   Frame f = frame(!trapped);
   if (f.error != 0) return false;
-  if (trapped && ((f.eflags & eflags::kTf) == 0 || (state_.dr[6] & kDr6Bs) == 0)) return false;
+  if (trapped && ((f.eflags & eflags::kTf) == 0 || (machine_.state.dr[6] & kDr6Bs) == 0)) return false;
   if (trapped) f.eip -= 1;
   if (byte_at(f.cs, f.eip, f.v86()) != kHlt) return false;
-  filler_frame_ = {state_.segment(Seg::ss).base + state_.gpr[kEsp], f.bytes};
+  filler_frame_ = {machine_.state.segment(Seg::ss).base + machine_.state.gpr[kEsp], f.bytes};
   return_from(f);
-  if (trapped) state_.dr[6] &= ~kDr6Bs;
+  if (trapped) machine_.state.dr[6] &= ~kDr6Bs;
   return true;
 }
 
 // An INT n pushes no error code, whatever its vector: then what would be eflags is none.
 bool TestMachine::has_error_code(unsigned vec) const {
   constexpr std::uint32_t kNeverSet = 0xFFC08028;
-  return pushes_error(vec) && state_.protected_mode() && (stack(3) & (kNeverSet | eflags::kFixed)) == eflags::kFixed;
+  return pushes_error(vec) && machine_.state.protected_mode() &&
+         (stack(3) & (kNeverSet | eflags::kFixed)) == eflags::kFixed;
 }
 
 TestMachine::Frame TestMachine::frame(bool has_error) const {
   Frame f;
-  if (!state_.protected_mode()) {
+  if (!machine_.state.protected_mode()) {
     f.eip = stack16(0);
     f.cs = stack16(1);
     f.eflags = (flags() & 0xFFFF0000U) | stack16(2);
@@ -339,33 +318,33 @@ TestMachine::Frame TestMachine::frame(bool has_error) const {
 }
 
 void TestMachine::return_from(const Frame& f) {
-  if (!state_.protected_mode()) {
-    SegmentRegister cs = state_.segment(Seg::cs);
+  if (!machine_.state.protected_mode()) {
+    SegmentRegister cs = machine_.state.segment(Seg::cs);
     cs.selector = f.cs;
     cs.base = std::uint32_t{f.cs} << 4;
-    state_.set_segment(Seg::cs, cs);
-    state_.gpr[kEsp] += f.bytes;
+    machine_.state.set_segment(Seg::cs, cs);
+    machine_.state.gpr[kEsp] += f.bytes;
   } else {
     constexpr std::array kV86Order{Seg::es, Seg::ds, Seg::fs, Seg::gs};
     for (unsigned i = 0; f.v86() && i < kV86Order.size(); ++i) {
-      state_.set_segment(kV86Order[i], v86_register(f.v86_segments[i]));
+      machine_.state.set_segment(kV86Order[i], v86_register(f.v86_segments[i]));
     }
-    state_.set_segment(Seg::cs, segment_of(f.cs, f.v86()));
+    machine_.state.set_segment(Seg::cs, segment_of(f.cs, f.v86()));
     if (f.outer) {
-      state_.set_segment(Seg::ss, segment_of(f.ss, f.v86()));
-      state_.gpr[kEsp] = f.esp;
+      machine_.state.set_segment(Seg::ss, segment_of(f.ss, f.v86()));
+      machine_.state.gpr[kEsp] = f.esp;
     } else {
-      state_.gpr[kEsp] += f.bytes;
+      machine_.state.gpr[kEsp] += f.bytes;
     }
   }
-  state_.eip = f.eip;
-  state_.set_eflags(f.eflags & ~eflags::kRf);
+  machine_.state.eip = f.eip;
+  machine_.state.set_eflags(f.eflags & ~eflags::kRf);
 }
 
 std::optional<std::uint32_t> TestMachine::physical(std::uint32_t linear) const {
-  if (!state_.paging()) return linear < kRam ? std::optional(linear) : std::nullopt;
+  if (!machine_.state.paging()) return linear < kRam ? std::optional(linear) : std::nullopt;
   constexpr std::uint32_t kFrame = ~mmu::kPageMask, kPresent = 1;
-  std::uint32_t table = state_.cr3 & kFrame;
+  std::uint32_t table = machine_.state.cr3 & kFrame;
   for (const unsigned shift : {22U, 12U}) {
     if (table >= kRam) return std::nullopt;
     const auto entry = peek<std::uint32_t>(table + (linear >> shift & 0x3FF) * 4);
@@ -376,7 +355,7 @@ std::optional<std::uint32_t> TestMachine::physical(std::uint32_t linear) const {
 }
 
 std::uint64_t TestMachine::counter(std::string_view counter_name) const {
-  for (const engine::Counter& c : engine_->stats()) {
+  for (const engine::Counter& c : machine_.engine->stats()) {
     if (c.name == counter_name) return c.value;
   }
   return 0;
@@ -385,7 +364,7 @@ std::uint64_t TestMachine::counter(std::string_view counter_name) const {
 std::uint32_t TestMachine::linear(const Frame& f) const { return segment_of(f.cs, f.v86()).base + f.eip; }
 
 bool TestMachine::at_filler(std::uint32_t code, std::uint32_t bytes) const {
-  const std::uint32_t linear = state_.segment(Seg::cs).base + state_.eip;
+  const std::uint32_t linear = machine_.state.segment(Seg::cs).base + machine_.state.eip;
   if (linear - code < bytes) return false;
   const auto at = physical(linear);
   return at && peek<std::uint8_t>(*at) == kHlt;
@@ -399,9 +378,9 @@ engine::StopReason TestMachine::run_watched() {
   bool done = false;
   std::thread watchdog([&] {
     std::unique_lock lock(mutex);
-    if (!changed.wait_for(lock, kLong, [&] { return done; })) engine_->kick();
+    if (!changed.wait_for(lock, kLong, [&] { return done; })) machine_.engine->kick();
   });
-  const auto reason = engine_->run(1'000'000).reason;
+  const auto reason = machine_.engine->run(1'000'000).reason;
   {
     const std::lock_guard lock(mutex);
     done = true;
@@ -414,39 +393,39 @@ engine::StopReason TestMachine::run_watched() {
 
 TestMachine::Stop TestMachine::run_code(std::uint32_t code, std::uint32_t bytes) {
   constexpr unsigned kManySteps = 10'000'000;
-  const auto in_code = [&] { return state_.segment(Seg::cs).base + state_.eip - 1 - code < bytes; };
+  const auto in_code = [&] { return machine_.state.segment(Seg::cs).base + machine_.state.eip - 1 - code < bytes; };
   filler_frame_ = {};
   if (config_ == EngineKind::linked_blocks) {
     if (run_watched() == engine::StopReason::shutdown) return Stop::shutdown;
-    if (state_.cpl() == 0 && !vector() && in_code()) return Stop::halted;
-    state_.halted = 0;
-    state_.eip -= 1;
+    if (machine_.state.cpl() == 0 && !vector() && in_code()) return Stop::halted;
+    machine_.state.halted = 0;
+    machine_.state.eip -= 1;
     // A HLT of the code itself faults for good.
     const auto vec = vector();
     if (!vec) return Stop::filler;
-    if (!state_.protected_mode()) return Stop::handler;
+    if (!machine_.state.protected_mode()) return Stop::handler;
     const bool by_code = *vec == vector::kGp && linear(frame(true)) - code < bytes;
     return !by_code && undo_filler_fault() ? Stop::filler : Stop::handler;
   }
   for (unsigned steps = 0; steps < kManySteps; ++steps) {
     if (vector()) return Stop::handler;
-    if (at_filler(code, bytes) && state_.pending == 0) return Stop::filler;
-    if (engine_->run(1).reason == engine::StopReason::shutdown) return Stop::shutdown;
-    if (state_.halted == 0) continue;
+    if (at_filler(code, bytes) && machine_.state.pending == 0) return Stop::filler;
+    if (machine_.engine->run(1).reason == engine::StopReason::shutdown) return Stop::shutdown;
+    if (machine_.state.halted == 0) continue;
     if (in_code()) return Stop::halted;
     // An interrupt came before the instruction, which was the HLT of its handler.
-    state_.halted = 0;
-    state_.eip -= 1;
+    machine_.state.halted = 0;
+    machine_.state.eip -= 1;
   }
   throw LabError("the code did not stop within ten million steps");
 }
 
 engine::StopReason TestMachine::run() {
   for (;;) {
-    const auto reason = engine_->run(1'000'000).reason;
+    const auto reason = machine_.engine->run(1'000'000).reason;
     if (reason == engine::StopReason::shutdown) return reason;
     if (reason != engine::StopReason::halted) continue;
-    const bool wakes = state_.pending != 0 && interruptible(state_);
+    const bool wakes = machine_.state.pending != 0 && interruptible(machine_.state);
     if (!wakes) return reason;
   }
 }

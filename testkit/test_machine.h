@@ -12,17 +12,15 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "mmu/mmu.h"
-#include "runtime/engine/engine.h"
 #include "runtime/semantics/cpu_memory.h"
 #include "runtime/semantics/descriptor.h"
 #include "runtime/semantics/events.h"
+#include "testkit/bare_machine.h"
 
 namespace ringshift::testkit {
 
@@ -39,12 +37,6 @@ inline constexpr std::array kAllEngines{EngineKind::interpreter, EngineKind::one
                                         EngineKind::checked_blocks, EngineKind::linked_blocks};
 // "Interpreter", "OneInstruction", "WholeBlocks", "CheckedBlocks", "LinkedBlocks".
 [[nodiscard]] std::string_view name(EngineKind kind);
-
-// A test that cannot be run as it is written: one readable line.
-class LabError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 // Vectors whose handlers find an error code (SDM vol. 3, 6.13).
 [[nodiscard]] constexpr bool pushes_error(unsigned vec) { return vec == 8 || (vec >= 10 && vec <= 14) || vec == 17; }
@@ -147,36 +139,36 @@ class TestMachine {
   void reset(unsigned cpl);
 
   [[nodiscard]] EngineKind engine_kind() const { return config_; }
-  [[nodiscard]] CpuState& state() { return state_; }
-  [[nodiscard]] const CpuState& state() const { return state_; }
-  [[nodiscard]] Cpu& cpu() { return *cpu_; }
-  [[nodiscard]] mmu::Mmu& mmu() { return *mmu_; }
+  [[nodiscard]] CpuState& state() { return machine_.state; }
+  [[nodiscard]] const CpuState& state() const { return machine_.state; }
+  [[nodiscard]] Cpu& cpu() { return *machine_.cpu; }
+  [[nodiscard]] mmu::Mmu& mmu() { return *machine_.mmu; }
   [[nodiscard]] TestPlatform& platform() { return platform_; }
-  [[nodiscard]] std::uint32_t& gpr(Gpr r) { return state_.gpr[r]; }
-  [[nodiscard]] std::uint32_t esp() const { return state_.gpr[kEsp]; }
-  [[nodiscard]] std::uint32_t eip() const { return state_.eip; }
-  [[nodiscard]] std::uint32_t flags() const { return state_.eflags(); }
-  [[nodiscard]] SegmentRegister& segment(Seg s) { return state_.segment(s); }
-  [[nodiscard]] std::uint16_t sel(Seg s) const { return state_.segment(s).selector; }
+  [[nodiscard]] std::uint32_t& gpr(Gpr r) { return machine_.state.gpr[r]; }
+  [[nodiscard]] std::uint32_t esp() const { return machine_.state.gpr[kEsp]; }
+  [[nodiscard]] std::uint32_t eip() const { return machine_.state.eip; }
+  [[nodiscard]] std::uint32_t flags() const { return machine_.state.eflags(); }
+  [[nodiscard]] SegmentRegister& segment(Seg s) { return machine_.state.segment(s); }
+  [[nodiscard]] std::uint16_t sel(Seg s) const { return machine_.state.segment(s).selector; }
   [[nodiscard]] Registers registers() const;
   void restore(const Registers& r);
 
   // What the engine counts; 0 for a name that it does not know.
-  [[nodiscard]] engine::Stats stats() const { return engine_->stats(); }
+  [[nodiscard]] engine::Stats stats() const { return machine_.engine->stats(); }
   [[nodiscard]] std::uint64_t counter(std::string_view counter_name) const;
 
   // ---- memory, by physical address -------------------------------------------------------------
-  [[nodiscard]] std::span<const std::uint8_t> ram() const { return {memory_.data(), kRam}; }
+  [[nodiscard]] std::span<const std::uint8_t> ram() const { return {machine_.memory.data(), kRam}; }
   template <class T>
   [[nodiscard]] T peek(std::uint32_t address) const {
     T value;
-    std::memcpy(&value, memory_.data() + address, sizeof(T));
+    std::memcpy(&value, machine_.memory.data() + address, sizeof(T));
     return value;
   }
   template <class T>
   void poke(std::uint32_t address, T value) {
-    wrote(address, sizeof(T));
-    std::memcpy(memory_.data() + address, &value, sizeof(T));
+    machine_.before_write(address, sizeof(T));
+    std::memcpy(machine_.memory.data() + address, &value, sizeof(T));
   }
   void place(std::uint32_t address, const Bytes& bytes);
 
@@ -205,7 +197,7 @@ class TestMachine {
   // ---- mode --------------------------------------------------------------------------------------
   // Flat segments of a ring, empty stack, eip at kCode.
   void set_cpl(unsigned cpl);
-  void set_flags(std::uint32_t value) { state_.set_eflags(eflags::kFixed | value); }
+  void set_flags(std::uint32_t value) { machine_.state.set_eflags(eflags::kFixed | value); }
   void set_iopl(unsigned iopl) { set_flags((flags() & ~eflags::kIopl) | iopl << eflags::kIoplShift); }
   // Real mode, 16-bit: cs:ip at kCode, ss:sp at stack_top(0), data at kData; vectors at 0 lead to the handlers.
   void real_mode();
@@ -272,14 +264,13 @@ class TestMachine {
   [[nodiscard]] std::optional<unsigned> vector() const;
   // A doubleword or word of the current stack, counted from its top.
   [[nodiscard]] std::uint32_t stack(unsigned index) const {
-    return peek<std::uint32_t>(state_.segment(Seg::ss).base + state_.gpr[kEsp] + index * 4);
+    return peek<std::uint32_t>(machine_.state.segment(Seg::ss).base + machine_.state.gpr[kEsp] + index * 4);
   }
   [[nodiscard]] std::uint16_t stack16(unsigned index) const {
-    return peek<std::uint16_t>(state_.segment(Seg::ss).base + state_.gpr[kEsp] + index * 2);
+    return peek<std::uint16_t>(machine_.state.segment(Seg::ss).base + machine_.state.gpr[kEsp] + index * 2);
   }
 
  private:
-  void wrote(std::uint32_t address, std::uint32_t size);
   void build_tables();
   [[nodiscard]] std::uint8_t byte_at(std::uint16_t cs, std::uint32_t eip, bool v86) const;
   [[nodiscard]] SegmentRegister segment_of(std::uint16_t selector, bool v86) const;
@@ -292,14 +283,8 @@ class TestMachine {
 
   EngineKind config_;
   FillerFrame filler_frame_;
-  mmu::GuestMemory memory_;
-  mmu::PhysicalMap physical_;
-  mmu::CodePages code_;
-  std::unique_ptr<mmu::Mmu> mmu_;
-  CpuState state_;
-  TestPlatform platform_{state_, config_ == EngineKind::linked_blocks};
-  std::unique_ptr<Cpu> cpu_;
-  std::unique_ptr<engine::Engine> engine_;
+  TestPlatform platform_;
+  BareMachine machine_;
 };
 
 }  // namespace ringshift::testkit

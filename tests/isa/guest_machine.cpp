@@ -1,12 +1,6 @@
 #include "tests/isa/guest_machine.h"
 
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <stdexcept>
-#include <string_view>
-#include <utility>
-#include <variant>
 
 #include "runtime/semantics/events.h"
 #include "runtime/semantics/system_registers.h"
@@ -39,12 +33,6 @@ constexpr std::array<std::uint64_t, 16> kLinuxGdt{0,
                                                   flat_descriptor(0xA0FB)};
 constexpr unsigned kHandlerBytes = 16;
 
-template <class T>
-T take(std::variant<T, std::string> result) {
-  if (const auto* error = std::get_if<std::string>(&result)) throw std::runtime_error(*error);
-  return std::move(std::get<T>(result));
-}
-
 bool pushes_error_code(unsigned vector) { return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17; }
 
 // INT3, INTO and the system call may be used by programs.
@@ -52,20 +40,14 @@ bool open_to_programs(unsigned vector) { return vector == 3 || vector == 4 || ve
 
 }  // namespace
 
-void BarePlatform::report(const char* message) {
-  if (!std::string_view(message).starts_with("fragment refused")) return;
-  std::fprintf(stderr, "%s\n", message);
-  std::abort();
-}
-
 template <class T>
 void GuestMachine::poke(std::uint32_t physical, T value) {
-  std::memcpy(memory_.data() + physical, &value, sizeof value);
+  std::memcpy(machine_.memory.data() + physical, &value, sizeof value);
 }
 template <class T>
 T GuestMachine::peek(std::uint32_t physical) const {
   T value;
-  std::memcpy(&value, memory_.data() + physical, sizeof value);
+  std::memcpy(&value, machine_.memory.data() + physical, sizeof value);
   return value;
 }
 
@@ -88,7 +70,7 @@ void GuestMachine::unmap(std::uint32_t linear) { poke<std::uint64_t>(entry_of(li
 
 void GuestMachine::add_data(std::uint32_t linear, std::uint32_t physical, const std::uint8_t* content) {
   map(linear, physical, kUser | kWrite | kNoExecute);
-  pages_.add(linear, memory_.data() + physical, content);
+  pages_.add(linear, machine_.memory.data() + physical, content);
 }
 
 void GuestMachine::build_tables() {
@@ -115,29 +97,15 @@ void GuestMachine::build_tables() {
 
 GuestMachine::GuestMachine(EngineKind kind, const MemoryTemplate& memory, bool low_pages,
                            engine::TranslateOptions options, CodeAccess access)
-    : access_(access),
-      memory_(take(mmu::GuestMemory::create(kRam))),
-      physical_(memory_),
-      code_pages_(kRam),
-      next_table_(kTables) {
-  physical_.add_ram(0, kRam, 0);
-  std::unique_ptr<mmu::WindowPool> windows;
-  if (kind == EngineKind::translate) windows = take(mmu::WindowPool::create(physical_, code_pages_));
-  mmu_ = std::make_unique<mmu::Mmu>(physical_, code_pages_, std::move(windows));
-  cpu_ = std::make_unique<Cpu>(state_, *mmu_, platform_);
-  reset(state_);
-  std::string error;
-  engine_ =
-      kind == EngineKind::translate ? engine::make_translator(*cpu_, options, error) : engine::make_interpreter(*cpu_);
-  if (!engine_) throw std::runtime_error(error);
+    : access_(access), machine_(kind, kRam, platform_, options), next_table_(kTables) {
   build_tables();
   const unsigned rights = access == CodeAccess::writable ? kUser | kWrite : kUser;
   for (std::uint32_t i = 0; i < kCodePages; ++i) map(kCode + i * kPage, kCodePhysical + i * kPage, rights);
   if (access == CodeAccess::writable) {
-    pages_.add_code(memory_.data() + kCodePhysical, loaded_);
-    tables_.assign(memory_.data() + kGdt, memory_.data() + kStackTop);
+    pages_.add_code(machine_.memory.data() + kCodePhysical, loaded_);
+    tables_.assign(machine_.memory.data() + kGdt, machine_.memory.data() + kStackTop);
     for (std::uint32_t page = kGdt; page < kStackTop; page += kPage) {
-      pages_.add(kSystem + page, memory_.data() + page, tables_.data() + (page - kGdt));
+      pages_.add(kSystem + page, machine_.memory.data() + page, tables_.data() + (page - kGdt));
     }
   }
   // Neighbouring pages are no neighbours in physical memory, so that a page crossing shows.
@@ -146,16 +114,16 @@ GuestMachine::GuestMachine(EngineKind kind, const MemoryTemplate& memory, bool l
   }
   constexpr std::uint32_t kReadOnlyPhysical = kDataPages + 9 * kPage;
   map(kReadOnly, kReadOnlyPhysical, kUser | kNoExecute);
-  std::memcpy(memory_.data() + kReadOnlyPhysical, memory.data() + kWritablePages * kPage, kPage);
+  std::memcpy(machine_.memory.data() + kReadOnlyPhysical, memory.data() + kWritablePages * kPage, kPage);
   if (access == CodeAccess::writable) {  // and programs may be supervisors, and CR0.WP clear
-    pages_.add(kReadOnly, memory_.data() + kReadOnlyPhysical, memory.data() + kWritablePages * kPage);
+    pages_.add(kReadOnly, machine_.memory.data() + kReadOnlyPhysical, memory.data() + kWritablePages * kPage);
   }
   for (std::uint32_t i = 0; low_pages && i < kLowPages; ++i) {
     add_data(kLowData + i * kPage, kLowDataPages + (kLowPages - 1 - i) * kPage, memory.low() + i * kPage);
   }
   pages_.restore_all();
 
-  CpuState& s = state_;
+  CpuState& s = machine_.state;
   s.cr0 |= cr0::kPe | cr0::kNe | cr0::kPg | cr0::kWp | cr0::kAm | cr0::kMp | cr0::kEt;
   s.cr0 &= ~(cr0::kCd | cr0::kNw);
   s.cr4 |= cr4::kPae | cr4::kOsfxsr | cr4::kOsxmmexcpt;
@@ -166,16 +134,13 @@ GuestMachine::GuestMachine(EngineKind kind, const MemoryTemplate& memory, bool l
   s.idtr = {kSystem + kIdt, 256 * 8 - 1};
   s.ldtr = SegmentRegister{0x50, segment::kPresent | 2, kSystem + kLdt, kLocalSegments.size() * 8 - 1};
   s.tr = SegmentRegister{0x40, segment::kPresent | 0xB, kSystem + kTss, 0x67};
-  update_paging(*cpu_);
+  update_paging(*machine_.cpu);
   initial_ = s;
 }
 
 void GuestMachine::load(const CodeImage& code) {
-  // As a device would write it: code made from what was there is forgotten.
-  for (std::uint32_t page = kCodePhysical; page < kCodePhysical + kCodeBytes; page += kPage) {
-    if (code_pages_.contains(page)) code_pages_.notify_write(page, kPage);
-  }
-  std::memcpy(memory_.data() + kCodePhysical, code.bytes().data(), kCodeBytes);
+  machine_.before_write(kCodePhysical, kCodeBytes);
+  std::memcpy(machine_.memory.data() + kCodePhysical, code.bytes().data(), kCodeBytes);
   if (access_ == CodeAccess::writable) loaded_ = code;
 }
 
@@ -194,7 +159,7 @@ SegmentRegister GuestMachine::cached(std::uint16_t selector) const {
 }
 
 void GuestMachine::run(const Case& c, Outcome& out) {
-  CpuState& s = state_;
+  CpuState& s = machine_.state;
   if (access_ == CodeAccess::writable) begin_system(c);  // what ran before may have been privileged
   pages_.apply(c.pokes);
   s.gpr = c.before.gpr;
@@ -206,7 +171,7 @@ void GuestMachine::run(const Case& c, Outcome& out) {
   if (c.uses_fx) s.fx = c.fx;
   for (unsigned i = 0; i < kSegCount; ++i) s.set_segment(static_cast<Seg>(i), cached(c.before.sel[i]));
 
-  const engine::RunOutcome ran = engine_->run(10'000'000);
+  const engine::RunOutcome ran = machine_.engine->run(10'000'000);
 
   if (ran.reason != engine::StopReason::halted || s.cpl() != 0) {
     out.vector = kHung;
@@ -238,7 +203,7 @@ void GuestMachine::run(const Case& c, Outcome& out) {
 std::uint32_t GuestMachine::after_handler(unsigned vector) { return kSystem + kHandlers + vector * kHandlerBytes + 1; }
 
 void GuestMachine::begin_system(const Case& c) {
-  CpuState& s = state_;
+  CpuState& s = machine_.state;
   pages_.apply(c.pokes);
   s = initial_;
   s.gpr = c.before.gpr;
@@ -253,19 +218,19 @@ void GuestMachine::begin_system(const Case& c) {
     map(0U - kPage, kCodePhysical + kCodeBytes - kPage, kUser | kWrite);
     map(0, kCodePhysical, kUser | kWrite);
   }
-  update_paging(*cpu_);
-  load_cr3(*cpu_, s.cr3, s.pdpte);  // the tables may have changed since
+  update_paging(*machine_.cpu);
+  load_cr3(*machine_.cpu, s.cr3, s.pdpte);  // the tables may have changed since
 }
 
 void GuestMachine::finish_system(engine::StopReason reason, SystemOutcome& out) {
   out.reason = reason;
-  out.state = state_;
+  out.state = machine_.state;
   pages_.collect(out.changes);
 }
 
 void GuestMachine::run_system(const Case& c, std::uint64_t most, SystemOutcome& out) {
   begin_system(c);
-  finish_system(engine_->run(most).reason, out);
+  finish_system(machine_.engine->run(most).reason, out);
 }
 
 }  // namespace ringshift::test

@@ -2,33 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 
-#include "mmu/mmu.h"
-#include "runtime/engine/engine.h"
-#include "runtime/semantics/cpu.h"
 #include "runtime/semantics/events.h"
+#include "testkit/bare_machine.h"
 #include "tests/isa/case.h"
 
 namespace ringshift::test {
 
-enum class EngineKind : std::uint8_t {
-  interpret,
-  translate
-};
-
-// No devices. Reports of unsupported instructions are ignored; that of a fragment which the verifier refuses ends it
-// all.
-class BarePlatform final : public Platform {
- public:
-  std::uint32_t port_read(std::uint16_t, unsigned) override { return 0xFFFFFFFF; }
-  void port_write(std::uint16_t, unsigned, std::uint32_t) override {}
-  bool interrupt_pending() override { return false; }
-  std::uint8_t interrupt_acknowledge() override { return 0; }
-  std::uint64_t tsc() override { return 1000; }
-  void mode_changed() override {}
-  void report(const char* message) override;
-};
+using EngineKind = testkit::Execution;
 
 class GuestMachine {
  public:
@@ -51,18 +32,18 @@ class GuestMachine {
   void begin_system(const Case& c);
   template <class F>
   void change_state(F change) {
-    change(state_);
-    update_paging(*cpu_);
+    change(machine_.state);
+    update_paging(*machine_.cpu);
   }
-  engine::RunOutcome step(std::uint64_t instructions) { return engine_->run(instructions); }
+  engine::RunOutcome step(std::uint64_t instructions) { return machine_.engine->run(instructions); }
   void finish_system(engine::StopReason reason, SystemOutcome& out);
-  [[nodiscard]] const CpuState& state() const { return state_; }
-  void kick() { engine_->kick(); }
+  [[nodiscard]] const CpuState& state() const { return machine_.state; }
+  void kick() { machine_.engine->kick(); }
   // eip where the handler of `vector` has halted.
   [[nodiscard]] static std::uint32_t after_handler(unsigned vector);
   // After a run that may have changed the code.
   void load_again() { load(CodeImage(loaded_)); }
-  [[nodiscard]] const engine::Engine& engine() const { return *engine_; }
+  [[nodiscard]] const engine::Engine& engine() const { return *machine_.engine; }
 
  private:
   enum Rights : std::uint8_t {
@@ -83,14 +64,8 @@ class GuestMachine {
   [[nodiscard]] T peek(std::uint32_t physical) const;
 
   CodeAccess access_;
-  mmu::GuestMemory memory_;
-  mmu::PhysicalMap physical_;
-  mmu::CodePages code_pages_;
-  std::unique_ptr<mmu::Mmu> mmu_;
-  CpuState state_;
-  BarePlatform platform_;
-  std::unique_ptr<Cpu> cpu_;
-  std::unique_ptr<engine::Engine> engine_;
+  testkit::QuietPlatform platform_;
+  testkit::BareMachine machine_;
   MemoryPages pages_;
   CodeImage loaded_;
   CpuState initial_;
