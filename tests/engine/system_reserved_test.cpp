@@ -75,5 +75,16 @@ TEST_P(ReservedEncodings, X87ImagesDoNotWrapAt64Kilobytes) {
   EXPECT_EQ(lab.peek<std::uint32_t>(0x10008), 0x1F80u) << "MXCSR";
 }
 
+TEST_P(ReservedEncodings, X87OperandsDoNotWrapAtFourGigabytes) {
+  constexpr std::uint16_t kSel = SystemLab::free_selector(0);
+  lab.set_descriptor(kSel, SystemLab::kData + 0x800, 0xFFFFF, attr::kData | attr::kFlat);
+  lab.gpr(kEax) = kSel;
+  ASSERT_TRUE(lab.completes({0x8E, 0xE0}));  // mov fs, ax
+  lab.gpr(kEsi) = 0xFFFFFFF8;
+  EXPECT_TRUE(lab.faults({0x64, 0xDB, 0x2E}, vector::kGp, 0)) << "fld tbyte fs:[esi], of 8 bytes and 2";
+  EXPECT_TRUE(lab.faults({0x64, 0xD9, 0x36}, vector::kGp, 0)) << "fnstenv fs:[esi]";
+  EXPECT_TRUE(lab.completes({0x64, 0xDD, 0x06})) << "fld qword fs:[esi]";
+}
+
 }  // namespace
 }  // namespace ringshift::test

@@ -82,6 +82,7 @@ struct StateExemption {
   std::string_view reason;
   std::string_view test;
 };
+inline constexpr std::string_view kWrapOfParts = "their parts wrap each on its own on AMD's; not described by the SDM";
 inline constexpr std::array kStateExemptions{
     StateExemption{"EFLAGS.TF", "the trap would end the case inside the harness",
                    "SystemDebug, TfTrapsBehindEveryInstruction"},
@@ -90,8 +91,9 @@ inline constexpr std::array kStateExemptions{
                    "SystemSensitive, Popf"},
     StateExemption{"FNSTENV, FNSAVE, FLDENV, FRSTOR, FXSAVE, FXRSTOR and operands of 10 bytes across the end of 16-bit "
                    "addresses",
-                   "their parts wrap at 64 KiB each on its own on AMD's; not described by the SDM",
-                   "ReservedEncodings, X87ImagesDoNotWrapAt64Kilobytes"},
+                   kWrapOfParts, "ReservedEncodings, X87ImagesDoNotWrapAt64Kilobytes"},
+    StateExemption{"FNSTENV, FNSAVE, FLDENV, FRSTOR and operands of 10 bytes across the end of 4 GiB", kWrapOfParts,
+                   "ReservedEncodings, X87OperandsDoNotWrapAtFourGigabytes"},
 };
 
 }  // namespace ringshift::test

@@ -259,9 +259,11 @@ void Builder::point_memory_operand() {
   refused_ |= insn_.address_size == 2 && base == kCode && size > 16;
   if (insn_.host_align != 0 && !chance(6)) target_ &= ~15U;
   solve_address(target_ - base);
-  const bool of_parts = insn_.op == Op::fp_environment || insn_.op == Op::fxsave || insn_.op == Op::fxrstor ||
-                        insn_.host_memory_bytes == 10;
+  // Parts of an operand that wrap, each on its own (exemptions.h).
+  const bool of_x87_parts = insn_.op == Op::fp_environment || insn_.host_memory_bytes == 10;
+  const bool of_parts = of_x87_parts || insn_.op == Op::fxsave || insn_.op == Op::fxrstor;
   refused_ |= of_parts && insn_.address_size == 2 && target_ - base > 0x10000 - size;
+  refused_ |= of_x87_parts && base != 0 && target_ - base > 0U - size;
   if (chance(2)) return;
   if (size <= 8) {
     poke(target_, interesting(rng_) | std::uint64_t{interesting(rng_)} << 32, size);
