@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -18,8 +19,7 @@ class Breakpoints {
   // Returns those that are new or gone.
   std::vector<std::uint32_t> set(std::vector<std::uint32_t> linear) {
     std::ranges::sort(linear);
-    const auto rest = std::ranges::unique(linear);
-    linear.erase(rest.begin(), rest.end());
+    linear.erase(std::unique(linear.begin(), linear.end()), linear.end());
     std::vector<std::uint32_t> changed;
     std::ranges::set_symmetric_difference(linear, linear_, std::back_inserter(changed));
     linear_ = std::move(linear);
