@@ -105,6 +105,7 @@ void TranslateEngine::set_breakpoints(std::vector<std::uint32_t> linear) {
   const std::vector<std::uint32_t> changed = breakpoints_.set(std::move(linear));
   if (changed.empty()) return;
   std::vector<std::uint32_t> pages;
+  pages.reserve(changed.size());
   for (const std::uint32_t address : changed) pages.push_back(address >> mmu::kPageShift);
   for (FragmentId id = 0; id < fragments_->size(); ++id) {
     const Record& record = (*fragments_)[id];
