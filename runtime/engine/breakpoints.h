@@ -23,6 +23,7 @@ class Breakpoints {
     std::vector<std::uint32_t> changed;
     std::ranges::set_symmetric_difference(linear, linear_, std::back_inserter(changed));
     linear_ = std::move(linear);
+    passing_.reset();
     return changed;
   }
   [[nodiscard]] bool any() const { return !linear_.empty(); }
