@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <optional>
@@ -123,6 +124,9 @@ rfbNewClientAction Server::on_client(rfbClientPtr client) {
 
 void Server::on_client_gone(rfbClientPtr client) {
   Server& server = of(client);
+  // libvncserver 0.9.14 forgets it.
+  std::free(client->wsctx);
+  client->wsctx = nullptr;
   server.release_keys();
   if (--server.clients_ == 0) server.guest_.watch(false);
 }

@@ -167,7 +167,7 @@ std::string ask(int port, std::string_view text) {
     std::array<char, 4096> buffer{};
     for (ssize_t got = 0; (got = ::recv(fd, buffer.data(), buffer.size(), 0)) > 0;) {
       out.append(buffer.data(), static_cast<std::size_t>(got));
-      if (out.find("\r\n\r\n") != std::string::npos && out.starts_with("HTTP/1.1 101")) break;
+      if (out.starts_with("HTTP/1.1 101") && out.ends_with("RFB 003.008\n")) break;
     }
   }
   ::close(fd);

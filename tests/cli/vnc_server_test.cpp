@@ -196,6 +196,7 @@ TEST_F(VncTest, BrowsersComeOverWebsockets) {
                                        "Sec-WebSocket-Version: 13\r\n\r\n");
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 101")) << answer;
   EXPECT_NE(answer.find("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), std::string::npos) << answer;
+  EXPECT_TRUE(answer.ends_with("\r\n\r\n\x82\x0CRFB 003.008\n")) << "a binary frame of 12 bytes";
 }
 
 TEST_F(VncTest, AViewersPageIsServed) {
