@@ -1,10 +1,12 @@
-// Brief callouts: ring crossings and segment loads, executed by the runtime while x87 and SSE state stay in the
-// host's registers, and continued in translated code without the dispatcher.
+// Brief callouts: executed by the runtime and continued in translated code without the dispatcher. For ring crossings
+// and segment loads, x87 and SSE state stay in the host's registers; around the others they are saved.
 //
 // This file and all that it calls is compiled for general registers only, which scripts/style/general_registers
 // checks. What would need more (a software TLB miss, a device, a task switch) refuses while the
 // MMU is frozen, having changed nothing, and the instruction is then an ordinary callout.
 #include <immintrin.h>
+
+#include <utility>
 
 #include "runtime/engine/translate_engine.h"
 #include "runtime/semantics/events.h"
@@ -32,10 +34,18 @@ Flow execute(Cpu& cpu, const isa::Insn& insn) {
   }
 }
 
-// Whether the dispatcher has something to do before the next instruction.
-bool dispatcher_wanted(const CpuState& state) {
-  if (state.interrupt_shadow != 0) return true;
-  return (state.pending & kInterruptWaiting) != 0 && state.interrupt_flag != 0;
+// Those whose handlers are compiled for all registers.
+bool wants_registers_saved(isa::Op op) {
+  switch (op) {
+    case isa::Op::cpuid:
+    case isa::Op::fxrstor:
+    case isa::Op::fxsave:
+    case isa::Op::invlpg:
+    case isa::Op::mov_to_cr:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -49,6 +59,13 @@ abi::Exit TranslateEngine::run_brief(std::uint32_t number) {
   CpuState& state = cpu_.state;
   const isa::Insn& insn = fragments_->brief(number);
   state.native_flags &= eflags::kNative;
+  if (wants_registers_saved(insn.op)) {
+    constexpr std::uint32_t kDefaultMxcsr = 0x1F80;
+    asm volatile("fxsave64 %0; fninit; ldmxcsr %1" : "=m"(state.fx) : "m"(kDefaultMxcsr) : "memory");
+    const abi::Exit exit = run_saved(insn);
+    asm volatile("fxrstor64 %0" : : "m"(state.fx) : "memory");
+    return exit;
+  }
   cpu_.mmu.freeze(true);
   const Flow flow = execute(cpu_, insn);
   cpu_.mmu.freeze(false);
@@ -56,7 +73,7 @@ abi::Exit TranslateEngine::run_brief(std::uint32_t number) {
   if (flow == Flow::next) state.eip += insn.length;
   ++interpreted_retired_;
   ++stats_.brief;
-  if (options_.deterministic || dispatcher_wanted(state) || !follow_mode()) return abi::Exit::interrupt;
+  if (dispatcher_wanted() || !follow_mode()) return abi::Exit::interrupt;
   return abi::Exit::none;
 }
 
@@ -73,24 +90,29 @@ bool TranslateEngine::follow_mode() {
   if (directory == nullptr) return false;
   HostContext& host = state.host;
   if (window.id != window_) _writegsbase_u64(reinterpret_cast<std::uint64_t>(window.base));
-  // Return sites belong to a mode and a window: what is on the ring now must not be returned to, until execution is
-  // back where it was pushed.
-  if (suspended_ring_ != 0 && suspended_mode_ == mode && suspended_window_ == window.id) {
-    host.return_ring = suspended_ring_;
-    suspended_ring_ = 0;
-  } else {
-    suspended_ring_ = host.return_ring;
-    suspended_mode_ = mode_;
-    suspended_window_ = window_;
-    host.return_ring = ring_->push(host.return_ring, stubs_.return_miss);
-    if (host.return_ring == 0) host.return_ring = empty_ring();
-  }
-  mode_ = mode;
-  window_ = window.id;
+  const std::uint32_t old_mode = std::exchange(mode_, mode);
+  const std::uint32_t old_window = std::exchange(window_, window.id);
+  change_ring(old_mode, old_window);
   directory_ = directory;
   host.jump_directory = directory->address();
   host.window_base = reinterpret_cast<std::uint64_t>(window.base);
   return true;
+}
+
+// Return sites belong to a mode and a window: after a change of these, what is on the ring must not be returned to,
+// until execution is back where it was pushed.
+void TranslateEngine::change_ring(std::uint32_t old_mode, std::uint32_t old_window) {
+  HostContext& host = cpu_.state.host;
+  if (suspended_ring_ != 0 && suspended_mode_ == mode_ && suspended_window_ == window_) {
+    host.return_ring = suspended_ring_;
+    suspended_ring_ = 0;
+    return;
+  }
+  suspended_ring_ = host.return_ring;
+  suspended_mode_ = old_mode;
+  suspended_window_ = old_window;
+  host.return_ring = ring_->push(host.return_ring, stubs_.return_miss);
+  if (host.return_ring == 0) host.return_ring = empty_ring();
 }
 
 }  // namespace ringshift::engine

@@ -116,7 +116,15 @@ class TranslateEngine final : public Engine,
   // brief callouts
   static std::uint32_t brief_callout(CpuState* state, std::uint32_t number);
   abi::Exit run_brief(std::uint32_t number);
+  abi::Exit run_saved(const isa::Insn& insn);
+  // The dispatcher has something to do before the next instruction.
+  [[nodiscard]] bool dispatcher_wanted() const {
+    const CpuState& state = cpu_.state;
+    if (options_.deterministic || state.interrupt_shadow != 0) return true;
+    return (state.pending & kInterruptWaiting) != 0 && state.interrupt_flag != 0;
+  }
   bool follow_mode();
+  void change_ring(std::uint32_t old_mode, std::uint32_t old_window);
   bool deliver_pending_interrupt();
   [[nodiscard]] std::uint64_t retired() const { return cpu_.state.host.retired + interpreted_retired_; }
 

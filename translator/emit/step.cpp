@@ -43,11 +43,16 @@ void emit_expanded(Context& c, const isa::Insn& insn) {
   }
 }
 
-// Frequent in kernels, and the runtime can do them with general registers alone.
+// Frequent in kernels, and mostly followed by translated code.
 bool brief(Op op) {
   switch (op) {
+    case Op::cpuid:
+    case Op::fxrstor:
+    case Op::fxsave:
     case Op::int_n:
+    case Op::invlpg:
     case Op::iret:
+    case Op::mov_to_cr:
     case Op::sysenter:
     case Op::sysexit:
     case Op::mov_to_seg:
