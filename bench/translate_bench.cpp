@@ -26,8 +26,11 @@ namespace ringshift {
 namespace {
 
 constexpr std::uint64_t kHostAddress = 0x10000000;
-constexpr abi::StubTable kStubs{
-    .exit_direct = 0x0F000000, .exit_interpret = 0x0F000100, .exit_interrupt = 0x0F000200, .lookup = 0x0F000300};
+constexpr abi::StubTable kStubs{.exit_direct = 0x0F000000,
+                                .exit_interpret = 0x0F000100,
+                                .exit_interrupt = 0x0F000200,
+                                .lookup = 0x0F000300,
+                                .return_mismatch = 0x0F000400};
 
 struct Text {
   std::uint32_t address = 0;

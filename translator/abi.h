@@ -29,11 +29,11 @@
 // Calls and returns: a guest call stores its return address on the guest stack and then executes a host
 // CALL to the target's fragment; a guest ret loads its target to r8d, pops the guest stack and
 // executes a host RET. The host return address is the call's return site, which compares r8d with the
-// guest return address it stands for and otherwise looks it up. The return ring always
+// guest return address it stands for and otherwise looks it up (return_mismatch). The return ring always
 // holds the `return miss` stub at its end; the runtime may drop its contents at any exit.
 //
 // Leaving. Every exit stores the native state through a stub of the runtime (StubTable):
-//   direct        r9d = exit site number                            -> runtime goes to its target and links the site
+//   direct        by a host CALL, whose return address tells the exit -> runtime goes to its target and links the exit
 //   miss          r8d = guest target                                 -> runtime looks it up, fills the table
 //   interpret     r8d = eip of the instruction                       -> runtime executes that one instruction
 //   brief         r8d = eip, r9d = number of the brief callout       -> the same without saving x87 and SSE
@@ -64,13 +64,14 @@ enum class Exit : std::uint32_t {
 };
 inline constexpr std::size_t kExitCount = 8;
 
-// Absolute host addresses of the runtime's stubs, within 2 GiB of all fragments. Each is jumped to.
+// Absolute host addresses of the runtime's stubs, within 2 GiB of all fragments. Each but the first is jumped to.
 struct StubTable {
-  std::uint64_t exit_direct = 0;
+  std::uint64_t exit_direct = 0;  // is called, and does not return
   std::uint64_t exit_interpret = 0;
   std::uint64_t exit_interrupt = 0;
-  std::uint64_t exit_brief = 0;  // 0: there are no brief callouts
-  std::uint64_t lookup = 0;      // r8d = guest target: goes there as the lookup says
+  std::uint64_t exit_brief = 0;       // 0: there are no brief callouts
+  std::uint64_t lookup = 0;           // r8d = guest target: goes there as the lookup says
+  std::uint64_t return_mismatch = 0;  // the same for a return site; guest ecx is in r10
 };
 
 }  // namespace ringshift::abi

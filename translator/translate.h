@@ -31,7 +31,6 @@ struct Request {
   std::span<const std::uint8_t> bytes;
   std::uint32_t in_page = 0;       // bytes of `bytes` that lie in eip's page
   std::uint64_t host_address = 0;  // where the code will run; a multiple of 16
-  std::uint32_t first_site = 0;    // number for the first direct exit; the rest follow
   std::uint32_t brief_number = 0;  // number for the block's brief callout, if it has one
   abi::StubTable stubs;
   // The code may be written without anybody being told, so the fragment first compares it with `bytes` and leaves
@@ -68,18 +67,18 @@ struct Point {
   bool shadow : 1 = false;    // ... but in an interrupt shadow: no interrupt here
 };
 
-// A direct exit: a 4-byte relative displacement that the runtime may redirect to a fragment.
+// A direct exit, mostly by a 4-byte relative displacement that the runtime may redirect to a fragment.
 struct DirectExit {
   std::uint32_t patch_offset = 0;  // of the rel32 in the code; the branch ends 4 bytes later
-  std::uint32_t stub_offset = 0;   // where the rel32 points while not linked
+  std::uint32_t stub_offset = 0;   // where the rel32 points while not linked: the call of StubTable::exit_direct
   std::uint32_t target = 0;        // guest eip
-  bool same_page = false;          // target lies in eip's page (else the code looks it up and is not patched)
+  bool patchable = false;
 };
 
 struct Fragment {
   std::vector<std::uint8_t> code;  // relocated for Request::host_address; entry at offset 0
   std::vector<Point> points;
-  std::vector<DirectExit> exits;  // site number = first_site + index
+  std::vector<DirectExit> exits;
   // Offsets of return sites: host return addresses that may be on the return ring.
   std::vector<std::uint32_t> return_sites;
   // The last instruction, if it is a brief callout.

@@ -108,7 +108,6 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   request.mode = modes_[mode_];
   request.in_page = in_page;
   request.host_address = cache_->base() + offset;
-  request.first_site = fragments_->next_site();
   request.brief_number = fragments_->next_brief();
   request.stubs = stubs_.table;
   request.options.max_instructions = options_.max_block;

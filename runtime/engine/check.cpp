@@ -13,7 +13,7 @@ bool TranslateEngine::check(const translator::Request& request, const translator
   if (!verifier_) verifier_ = std::make_unique<verify::Verifier>();
   std::vector<verify::PatchSite> patches;
   for (const auto& exit : fragment.exits) {
-    if (exit.same_page) patches.push_back({exit.patch_offset, exit.stub_offset});
+    if (exit.patchable) patches.push_back({exit.patch_offset, exit.stub_offset});
   }
   const auto violation = verifier_->verify({.code = fragment.code,
                                             .host_address = request.host_address,

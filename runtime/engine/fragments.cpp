@@ -31,7 +31,7 @@ FragmentId FragmentTable::add(Record record, const translator::Fragment& fragmen
   record.site_count = static_cast<std::uint32_t>(fragment.exits.size());
   for (const auto& exit : fragment.exits) {
     sites_.push_back({id, kNoFragment, record.host_offset + exit.patch_offset, record.host_offset + exit.stub_offset,
-                      exit.target, exit.same_page});
+                      exit.target, ((exit.target ^ record.eip) >> mmu::kPageShift) == 0});
   }
   if (fragment.trap_exit) sites_[record.first_site + *fragment.trap_exit].traps = true;
   if (fragment.stale_exit) sites_[record.first_site + *fragment.stale_exit].stale = true;
@@ -55,24 +55,31 @@ void FragmentTable::link(std::uint32_t number, FragmentId to) {
   patch(s, target.host_offset + (s.from == to ? target.loop_offset : 0));
 }
 
-bool FragmentTable::link_to_lookup(std::uint32_t number, std::uint32_t lookup) {
+bool FragmentTable::link_to_lookup(std::uint32_t number, std::span<const std::uint8_t> lookup) {
   const Site& s = sites_[number];
   std::uint32_t& thunk = lookups_[s.target];
   if (thunk == 0) {
-    // mov r8d, target; jmp lookup
-    constexpr std::uint32_t kSize = 11;
-    const std::uint32_t at = cache_.peek(0, kSize);
+    // mov r8d, target
+    std::array<std::uint8_t, 6> load{0x41, 0xB8};
+    std::memcpy(&load[2], &s.target, 4);
+    const auto size = static_cast<std::uint32_t>(load.size() + lookup.size());
+    const std::uint32_t at = cache_.peek(0, size);
     if (at == 0) return false;
-    std::array<std::uint8_t, kSize> code{0x41, 0xB8, 0, 0, 0, 0, 0xE9};
-    const std::uint32_t displacement = lookup - (at + kSize);
-    std::memcpy(&code[2], &s.target, 4);
-    std::memcpy(&code[7], &displacement, 4);
-    cache_.write(at, code);
-    cache_.commit(at, kSize);
+    cache_.write(at, load);
+    cache_.write(at + static_cast<std::uint32_t>(load.size()), lookup);
+    cache_.commit(at, size);
     thunk = at;
   }
   patch(s, thunk);
   return true;
+}
+
+std::uint32_t FragmentTable::site_before(std::uint32_t host_offset) const {
+  constexpr std::uint32_t kCall = 5;
+  const Record& record = records_[at(host_offset - kCall)];
+  std::uint32_t number = record.first_site;
+  while (sites_[number].stub_offset != host_offset - kCall) ++number;
+  return number;
 }
 
 void FragmentTable::forget_on_page(mmu::PhysAddr page, FragmentId id) {

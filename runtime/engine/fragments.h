@@ -23,7 +23,7 @@ struct Site {
   std::uint32_t patch_offset = 0;  // cache offset of the rel32
   std::uint32_t stub_offset = 0;   // cache offset of its own stub
   std::uint32_t target = 0;        // guest eip
-  bool same_page = false;
+  bool same_page = false;          // the target lies in the page of the fragment's eip
   bool traps = false;  // taken in front of an instruction that the runtime executes (Fragment::trap_exit); never linked
   bool stale = false;  // taken when the code has changed (translator::Fragment::stale_exit); never linked
 };
@@ -67,9 +67,11 @@ class FragmentTable {
   // Takes over a fragment that stands at `record.host_offset` in the cache.
   FragmentId add(Record record, const translator::Fragment& fragment);
   void link(std::uint32_t site, FragmentId to);
-  // Makes the site look its target up without leaving the cache, for a target whose fragment may be
-  // replaced unseen. `lookup` is the stub's cache offset. False: no room.
-  bool link_to_lookup(std::uint32_t site, std::uint32_t lookup);
+  // Makes the site look its target up without leaving the cache, for a target whose fragment may be replaced unseen.
+  // `lookup` is the code that does it for r8d. False: no room.
+  bool link_to_lookup(std::uint32_t site, std::span<const std::uint8_t> lookup);
+  // The number of the site whose stub's call ends at a cache offset.
+  [[nodiscard]] std::uint32_t site_before(std::uint32_t host_offset) const;
   // Unlinks a fragment from everything that jumps to it; nobody finds it any more.
   void kill(FragmentId id);
   // Live fragments with guest bytes on a physical page.

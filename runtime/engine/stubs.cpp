@@ -122,6 +122,8 @@ bool emit_stubs(CodeCache& cache, BriefCallout* brief, Stubs& stubs, std::string
   const Label interpret = a.newLabel();
   const Label interrupt = a.newLabel();
   const Label lookup = a.newLabel();
+  const Label lookup_end = a.newLabel();
+  const Label return_mismatch = a.newLabel();
   const Label return_miss = a.newLabel();
   const Label enter = a.newLabel();
   const Label brief_callout = a.newLabel();
@@ -129,17 +131,22 @@ bool emit_stubs(CodeCache& cache, BriefCallout* brief, Stubs& stubs, std::string
 
   emit_exit(a, store_registers, abi::Exit::miss);  // offset 0
   a.bind(direct);
-  a.mov(host(offsetof(HostContext, exit_site), 4), r9d);
+  a.pop(r9);
+  a.mov(host(offsetof(HostContext, exit_from), 8), r9);
   emit_exit(a, store_registers, abi::Exit::direct);
   a.bind(interpret);
   emit_exit(a, store_registers, abi::Exit::interpret);
   a.bind(interrupt);
   emit_exit(a, store_registers, abi::Exit::interrupt);
+  a.bind(return_mismatch);
+  a.mov(rcx, r10);
+  a.jmp(lookup);
   a.bind(return_miss);
   a.lea(r9, ptr(return_miss));
   a.push(r9);
   a.bind(lookup);
   emit_lookup(a);
+  a.bind(lookup_end);
   emit_leave(a, store_registers, captured);
   a.bind(leave_brief);
   a.mov(host(offsetof(HostContext, exit_reason), 4), eax);
@@ -161,7 +168,10 @@ bool emit_stubs(CodeCache& cache, BriefCallout* brief, Stubs& stubs, std::string
 
   const auto address = [&](const Label& label) { return cache.base() + holder.labelOffset(label); };
   stubs.enter = reinterpret_cast<void (*)(CpuState*, std::uint64_t)>(address(enter));
-  stubs.table = {address(direct), address(interpret), address(interrupt), address(brief_callout), address(lookup)};
+  stubs.table = {address(direct),        address(interpret), address(interrupt),
+                 address(brief_callout), address(lookup),    address(return_mismatch)};
+  stubs.lookup_code.assign(buffer.begin() + holder.labelOffset(lookup),
+                           buffer.begin() + holder.labelOffset(lookup_end));
   stubs.return_miss = address(return_miss);
   stubs.exit_captured = address(captured);
   stubs.end = static_cast<std::uint32_t>(buffer.size());

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "runtime/engine/code_cache.h"
 #include "runtime/state/cpu_state.h"
@@ -17,9 +18,10 @@ struct Stubs {
   // Runs translated code at `host` until it exits; the state is then complete.
   void (*enter)(CpuState* state, std::uint64_t host) = nullptr;
   abi::StubTable table;
-  std::uint64_t return_miss = 0;    // what the return ring ends with
-  std::uint64_t exit_captured = 0;  // a signal handler stored the registers: save x87/SSE state and leave
-  std::uint32_t end = 0;            // offset behind the last stub
+  std::uint64_t return_miss = 0;          // what the return ring ends with
+  std::uint64_t exit_captured = 0;        // a signal handler stored the registers: save x87/SSE state and leave
+  std::uint32_t end = 0;                  // offset behind the last stub
+  std::vector<std::uint8_t> lookup_code;  // of the lookup; it may stand anywhere
 };
 
 // Emits the stubs at the start of the cache. Offset 0 is the miss stub.

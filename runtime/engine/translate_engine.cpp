@@ -182,19 +182,17 @@ TranslateEngine::Step TranslateEngine::dispatch() {
   if (has_last_site_) {
     has_last_site_ = false;
     const Site& site = fragments_->site(last_site_);
-    if (!options_.deterministic && site.same_page && site.target == eip && (*fragments_)[site.from].live) {
-      link(last_site_, id);
-    }
+    if (!options_.deterministic && site.target == eip && (*fragments_)[site.from].live) link(last_site_, id);
   }
   return enter(id);
 }
 
 void TranslateEngine::link(std::uint32_t site, FragmentId to) {
-  if ((*fragments_)[to].second_page == 0) {
+  // Another page can be mapped elsewhere while the site's stays.
+  if (fragments_->site(site).same_page && (*fragments_)[to].second_page == 0) {
     fragments_->link(site, to);
     ++stats_.links;
-  } else if (fragments_->link_to_lookup(site, static_cast<std::uint32_t>(stubs_.table.lookup - cache_->base()))) {
-    // The second page can be mapped elsewhere while the first one stays.
+  } else if (fragments_->link_to_lookup(site, stubs_.lookup_code)) {
     ++stats_.links;
   }
 }
@@ -213,7 +211,8 @@ TranslateEngine::Step TranslateEngine::enter(FragmentId id) {
   ++stats_.exits[host.exit_reason];
   switch (static_cast<abi::Exit>(host.exit_reason)) {
     case abi::Exit::direct: {
-      const Site& site = fragments_->site(host.exit_site);
+      const std::uint32_t number = fragments_->site_before(static_cast<std::uint32_t>(host.exit_from - cache_->base()));
+      const Site& site = fragments_->site(number);
       state.eip = site.target;
       if (site.stale) {
         on_stale(site.from);
@@ -221,7 +220,7 @@ TranslateEngine::Step TranslateEngine::enter(FragmentId id) {
       }
       if (at_breakpoint()) return Step::ran;
       if (site.traps) return options_.deterministic && host.retired != before ? Step::ran : run_trap_site(site);
-      last_site_ = host.exit_site;
+      last_site_ = number;
       has_last_site_ = true;
       break;
     }

@@ -63,13 +63,13 @@ class TranslateEngine;
 
 // What the host side needs to enter and leave translated code. Not guest-visible.
 struct HostContext {
-  std::uint64_t host_rsp = 0;     // the C++ stack while translated code runs
-  std::uint64_t return_ring = 0;  // top of the host-return stack that calls and returns use
+  std::uint64_t host_rsp = 0;        // the C++ stack while translated code runs
+  std::uint64_t return_ring = 0;     // top of the host-return stack that calls and returns use
   std::uint64_t jump_directory = 0;  // of the current window and mode (abi.h)
-  std::uint64_t code_base = 0;    // executable alias of the translation cache
-  std::uint64_t window_base = 0;  // linear address 0 of the current window, 4 GiB aligned (also in host GS base)
-  std::uint32_t exit_reason = 0;  // abi::Exit
-  std::uint32_t exit_site = 0;    // which direct exit was taken, for chaining
+  std::uint64_t code_base = 0;       // executable alias of the translation cache
+  std::uint64_t window_base = 0;     // linear address 0 of the current window, 4 GiB aligned (also in host GS base)
+  std::uint64_t exit_from = 0;       // a direct exit: the host address behind its call
+  std::uint32_t exit_reason = 0;     // abi::Exit
   engine::TranslateEngine* engine = nullptr;  // who answers brief callouts
   std::uint64_t retired = 0;                  // guest instructions completed by translated code, where counted
 };

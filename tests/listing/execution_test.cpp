@@ -207,6 +207,7 @@ class Lab {
     save_registers(a, x86::r12d);
     stubs_.exit_interrupt = stubs_.exit_interpret;
     stubs_.lookup = stubs_.exit_interpret;
+    stubs_.return_mismatch = stubs_.exit_interpret;
     std::memcpy(reinterpret_cast<void*>(std::uint64_t{kStubCode}), code.textSection()->data(), a.offset());
   }
 

@@ -36,11 +36,10 @@ TEST(Fragment, EveryInstructionStartsAtABoundary) {
   EXPECT_EQ(b[3]->guest_offset, 5U);
 }
 
-TEST(Fragment, EndsAtThePageAndGoesOnThroughTheJumpTable) {
+TEST(Fragment, EndsAtThePage) {
   const Fragment f = translate({.bytes = hex("90 90"), .eip = 0x08048FFE});
   ASSERT_EQ(f.exits.size(), 1U);
   EXPECT_EQ(f.exits[0].target, 0x08049000U);
-  EXPECT_FALSE(f.exits[0].same_page);
 }
 
 TEST(Fragment, EndsBeforeAnInstructionThatLeavesThePage) {
@@ -80,18 +79,16 @@ TEST(Fragment, AConditionalBranchHasTwoPatchableExits) {
   ASSERT_EQ(f.exits.size(), 2U);
   EXPECT_EQ(f.exits[0].target, kGuestAddress + 0x10);
   EXPECT_EQ(f.exits[1].target, kGuestAddress + 2);
-  EXPECT_EQ(disassemble(f, 0, 0x0B), "jne +0xb\njmp +0x16\n");
-  EXPECT_EQ(disassemble(f, 0x16, 0x21), "mov r9d, 1\njmp exit_direct\n");
+  EXPECT_EQ(disassemble(f, 0, 0x0B), "jne +0xb\njmp +0x10\n");
+  EXPECT_EQ(disassemble(f, 0x10, 0x15), "call exit_direct\n");
 }
 
-TEST(Fragment, ABranchToAnotherPageIsNotPatched) {
+TEST(Fragment, ABranchToAnotherPageIsPatchedLikeAnyOther) {
   const Fragment f = translate({.bytes = hex("0F84 00100000")});
   ASSERT_EQ(f.exits.size(), 2U);
-  EXPECT_TRUE(f.exits[0].same_page);  // the way on is placed first
-  EXPECT_FALSE(f.exits[1].same_page);
-  EXPECT_EQ(disassemble(f, f.exits[1].stub_offset, f.exits[0].stub_offset),
-            "mov r8d, 0x8049006\nshrx r10d, r8d, r13d\nmov r10, qword ptr [r13 + r10*8 - 0xc]\nmov r9d, dword ptr [r10 "
-            "+ r8*4]\nlea r9, [r9 + r14]\njmp r9\n");
+  EXPECT_EQ(f.exits[0].target, kGuestAddress + 0x1006);
+  EXPECT_TRUE(f.exits[0].patchable);
+  EXPECT_EQ(disassemble(f, f.exits[0].stub_offset, f.exits[0].stub_offset + 1), "call exit_direct\n");
 }
 
 TEST(Fragment, ACallIsAHostCallAndChecksWhereItComesBack) {
@@ -99,12 +96,11 @@ TEST(Fragment, ACallIsAHostCallAndChecksWhereItComesBack) {
   EXPECT_EQ(main_path(f),
             "mov dword ptr gs:[r12d - 4], 0x8048005\n"
             "lea r12d, [r12 - 4]\n"
-            "call +0x31\n"
+            "call +0x2e\n"
             "mov r10, rcx\n"
             "lea ecx, [r8 - 0x8048005]\n"
-            "jrcxz +0x29\n"
-            "mov rcx, r10\n"
-            "jmp lookup\n"
+            "jrcxz +0x26\n"
+            "jmp return_mismatch\n"
             "mov rcx, r10\n");
   ASSERT_EQ(f.return_sites.size(), 1U);
   EXPECT_EQ(disassemble(f, f.return_sites[0], f.return_sites[0] + 3), "mov r10, rcx\n");

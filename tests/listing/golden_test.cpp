@@ -74,7 +74,7 @@ const Golden kGoldens[] = {
      "mov r8d, eax\nmov dword ptr gs:[r12d - 0xc], 0x8048008\nlea r12d, [r12 - 0xc]\n"
      "shrx r10d, r8d, r13d\nmov r10, qword ptr [r13 + r10*8 - 0xc]\nmov r9d, dword ptr [r10 + r8*4]\nlea r9, [r9 + "
      "r14]\ncall r9\nmov r10, rcx\nlea ecx, [r8 - 0x8048008]\n"
-     "jrcxz +0x51\nmov rcx, r10\njmp lookup\nmov rcx, r10\n"},
+     "jrcxz +0x4e\njmp return_mismatch\nmov rcx, r10\n"},
     {"LeaEspAfterPush", "50 8D6424F8", "mov dword ptr gs:[r12d - 4], eax\nlea r12d, [r12 - 0xc]\n"},
     // control flow
     {"Ret", "C2 0800", "mov r8d, dword ptr gs:[r12d]\nlea r12d, [r12 + 0xc]\nret\n"},
@@ -85,7 +85,7 @@ const Golden kGoldens[] = {
      "mov r8d, r12d\nmov dword ptr gs:[r12d - 4], 0x8048002\nlea r12d, [r12 - 4]\n"
      "shrx r10d, r8d, r13d\nmov r10, qword ptr [r13 + r10*8 - 0xc]\nmov r9d, dword ptr [r10 + r8*4]\nlea r9, [r9 + "
      "r14]\ncall r9\nmov r10, rcx\nlea ecx, [r8 - 0x8048002]\n"
-     "jrcxz +0x3c\nmov rcx, r10\njmp lookup\nmov rcx, r10\n"},
+     "jrcxz +0x39\njmp return_mismatch\nmov rcx, r10\n"},
     // strings
     {"RepMovsd", "F3 A5",
      "mov r8, qword ptr [window_base]\nlea rdi, [rdi + r8]\nlea rsi, [rsi + r8]\n"

@@ -51,6 +51,7 @@ const char* stub_name(std::uint64_t address) {
   if (address == kStubs.exit_interpret) return "exit_interpret";
   if (address == kStubs.exit_interrupt) return "exit_interrupt";
   if (address == kStubs.lookup) return "lookup";
+  if (address == kStubs.return_mismatch) return "return_mismatch";
   return nullptr;
 }
 
@@ -148,7 +149,7 @@ std::string check_side_tables(const Fragment& fragment, const std::set<std::uint
   }
   for (const DirectExit& exit : fragment.exits) {
     if (!starts.contains(exit.stub_offset)) return "exit stub is no instruction";
-    if (!exit.same_page) continue;
+    if (!exit.patchable) continue;
     if (exit.patch_offset + 4 > fragment.code.size()) return "patch beyond the code";
     std::uint32_t relative = 0;
     std::memcpy(&relative, fragment.code.data() + exit.patch_offset, sizeof relative);
@@ -202,7 +203,6 @@ Fragment translate(const Source& source) {
                                 .bytes = source.bytes,
                                 .in_page = std::min(source.in_page, size),
                                 .host_address = kHostAddress,
-                                .first_site = 0,
                                 .stubs = kStubs,
                                 .options = source.options});
 }

@@ -13,8 +13,11 @@ namespace ringshift::testing {
 
 inline constexpr std::uint32_t kGuestAddress = 0x08048000;
 inline constexpr std::uint64_t kHostAddress = 0x10000000;
-inline constexpr abi::StubTable kStubs{
-    .exit_direct = 0x0F000000, .exit_interpret = 0x0F000100, .exit_interrupt = 0x0F000200, .lookup = 0x0F000300};
+inline constexpr abi::StubTable kStubs{.exit_direct = 0x0F000000,
+                                       .exit_interpret = 0x0F000100,
+                                       .exit_interrupt = 0x0F000200,
+                                       .lookup = 0x0F000300,
+                                       .return_mismatch = 0x0F000400};
 
 // Bytes from hexadecimal digits; spaces are ignored.
 [[nodiscard]] std::vector<std::uint8_t> hex(std::string_view text);

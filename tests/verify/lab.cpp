@@ -8,7 +8,7 @@ namespace ringshift::testing {
 
 Subject::Subject(const translator::Fragment& fragment) : return_sites(fragment.return_sites) {
   for (const translator::DirectExit& exit : fragment.exits) {
-    if (exit.same_page) patches.push_back({exit.patch_offset, exit.stub_offset});
+    if (exit.patchable) patches.push_back({exit.patch_offset, exit.stub_offset});
   }
 }
 

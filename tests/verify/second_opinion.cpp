@@ -471,7 +471,11 @@ class Walker {
         after.reg[kRcx] = Origin::anything;
       }
     }
+    const bool direct = insn.op(0).type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
+    const std::int64_t to = direct ? std::int64_t{insn.end} + insn.op(0).imm.value.s : 0;
+    const std::uint64_t address = request_.host_address + static_cast<std::uint64_t>(to);
     if (conditional) add(after);
+    if (direct && address == request_.stubs.exit_direct) return call ? leaves(after) : "leaves without a call";
     if (call) {
       if (std::ranges::find(request_.return_sites, insn.end) == request_.return_sites.end())
         return "unknown return site";
@@ -480,12 +484,11 @@ class Walker {
       if (insn.visible() != 0 || insn.z.meta.branch_type != ZYDIS_BRANCH_TYPE_NEAR) return "unusual return";
       return is_guest(before.reg[kR8]) ? leaves(after) : "returns without a guest address";
     }
-    if (insn.op(0).type != ZYDIS_OPERAND_TYPE_IMMEDIATE) {
+    if (!direct) {
       const Gpr target = insn.reg(0);
       const bool known = target.bits == 64 && before.reg[target.number] == Origin::code;
       return known ? leaves(after) : "indirect branch to anywhere";
     }
-    const std::int64_t to = std::int64_t{insn.end} + insn.op(0).imm.value.s;
     if (to >= 0 && to < static_cast<std::int64_t>(request_.code.size())) {
       if (call) {
         if (const std::string reason = leaves(after); !reason.empty()) return reason;
@@ -495,12 +498,12 @@ class Walker {
       add(after);
       return {};
     }
-    const std::uint64_t address = request_.host_address + static_cast<std::uint64_t>(to);
     const abi::StubTable& stubs = request_.stubs;
-    const bool stub = address == stubs.exit_direct || address == stubs.exit_interpret ||
+    const bool stub = address == stubs.exit_interpret || address == stubs.return_mismatch ||
                       address == stubs.exit_interrupt || address == stubs.lookup;
     if (!stub || call) return "branch to nowhere";
-    if (address == stubs.lookup && !is_guest(before.reg[kR8])) return "looks up what is no guest address";
+    if ((address == stubs.lookup || address == stubs.return_mismatch) && !is_guest(before.reg[kR8]))
+      return "looks up what is no guest address";
     return leaves(after);
   }
 

@@ -9,8 +9,6 @@ namespace x86 = asmjit::x86;
 
 constexpr std::size_t kRetired = offsetof(CpuState, host) + offsetof(HostContext, retired);
 
-bool same_page(const Context& c, std::uint32_t target) { return ((target ^ c.request.eip) >> 12) == 0; }
-
 // A branch opcode with a rel32 to be filled later; returns where.
 std::uint32_t open_rel32(Context& c, std::initializer_list<std::uint8_t> opcode) {
   Bytes bytes;
@@ -20,18 +18,21 @@ std::uint32_t open_rel32(Context& c, std::initializer_list<std::uint8_t> opcode)
   return c.offset() - 4;
 }
 
-void jump_absolute(Context& c, std::uint64_t address) {
+// A call or jump, by its opcode.
+void branch_absolute(Context& c, std::uint8_t opcode, std::uint64_t address) {
   const std::uint64_t end = c.request.host_address + c.offset() + 5;
   Bytes bytes;
-  bytes.put(0xE9);
+  bytes.put(opcode);
   bytes.put32(static_cast<std::uint32_t>(address - end));
   c.put(bytes);
 }
 
-// The runtime knows the target of each exit.
+void jump_absolute(Context& c, std::uint64_t address) { branch_absolute(c, 0xE9, address); }
+
+// The runtime knows the exit by where it stands.
 void leave_direct(Context& c, std::uint32_t exit) {
-  c.a.mov(x86::r9d, c.request.first_site + exit);
-  jump_absolute(c, c.request.stubs.exit_direct);
+  c.fragment.exits[exit].stub_offset = c.offset();
+  branch_absolute(c, 0xE8, c.request.stubs.exit_direct);
 }
 
 Point here(const Context& c) { return {.guest_offset = c.guest_offset, .index = c.index}; }
@@ -39,7 +40,7 @@ Point here(const Context& c) { return {.guest_offset = c.guest_offset, .index = 
 // A patchable branch whose rel32 is at `patch_offset`; its stub follows out of line.
 void add_direct_exit(Context& c, std::uint32_t patch_offset, std::uint32_t target) {
   const auto exit = static_cast<std::uint32_t>(c.fragment.exits.size());
-  c.fragment.exits.push_back({.patch_offset = patch_offset, .target = target, .same_page = true});
+  c.fragment.exits.push_back({.patch_offset = patch_offset, .target = target, .patchable = true});
   c.deferred.push_back({.kind = Deferred::Kind::direct_stub,
                         .patch_offset = patch_offset,
                         .target = target,
@@ -54,19 +55,10 @@ void look_up(Context& c) {
   c.a.lea(x86::r9, x86::ptr(x86::r9, x86::r14));
 }
 
-// An exit that stands here and is never patched; returns its index.
+// An exit that is never patched; returns its index.
 std::uint32_t add_unpatched_exit(Context& c, std::uint32_t target) {
-  const auto exit = static_cast<std::uint32_t>(c.fragment.exits.size());
-  c.fragment.exits.push_back(
-      {.patch_offset = c.offset(), .stub_offset = c.offset(), .target = target, .same_page = false});
-  return exit;
-}
-
-// The target's page may be mapped elsewhere tomorrow, so the way there is not patched.
-void exit_to_other_page(Context& c, std::uint32_t target) {
-  add_unpatched_exit(c, target);
-  c.a.mov(x86::r8d, target);
-  exit_indirect(c);
+  c.fragment.exits.push_back({.target = target, .patchable = false});
+  return static_cast<std::uint32_t>(c.fragment.exits.size() - 1);
 }
 
 }  // namespace
@@ -89,7 +81,6 @@ void exit_direct(Context& c, std::uint32_t target, unsigned completed) {
     c.index = 0;
     mark_fixup(c, Fixup::none);
   }
-  if (!same_page(c, target)) return exit_to_other_page(c, target);
   add_direct_exit(c, open_rel32(c, {0xE9}), target);
 }
 
@@ -115,7 +106,7 @@ void exit_brief(Context& c, const isa::Insn& insn) {
 
 void branch_direct(Context& c, std::uint8_t condition, std::uint32_t target, unsigned completed) {
   const std::uint32_t patch = open_rel32(c, {0x0F, static_cast<std::uint8_t>(0x80U | condition)});
-  if (same_page(c, target) && !c.request.options.count_retired) return add_direct_exit(c, patch, target);
+  if (!c.request.options.count_retired) return add_direct_exit(c, patch, target);
   Point point = here(c);
   point.index = static_cast<std::uint16_t>(completed);
   c.deferred.push_back(
@@ -124,14 +115,7 @@ void branch_direct(Context& c, std::uint8_t condition, std::uint32_t target, uns
 
 void call_direct(Context& c, std::uint32_t target, unsigned completed) {
   count_retired(c, completed);
-  if (same_page(c, target)) {
-    add_direct_exit(c, open_rel32(c, {0xE8}), target);
-    return;
-  }
-  add_unpatched_exit(c, target);
-  c.a.mov(x86::r8d, target);
-  look_up(c);
-  c.a.call(x86::r9);
+  add_direct_exit(c, open_rel32(c, {0xE8}), target);
 }
 
 void call_indirect(Context& c, unsigned completed) {
@@ -146,22 +130,16 @@ void return_site(Context& c, std::uint32_t expected) {
   c.a.mov(x86::r10, x86::rcx);
   mark_fixup(c, Fixup::ecx_in_r10);
   c.a.lea(x86::ecx, x86::ptr(x86::r8, static_cast<std::int32_t>(0U - expected)));
-  // jrcxz over the miss (8 bytes: mov, jmp).
-  constexpr std::array<std::uint8_t, 2> kJrcxz{0xE3, 0x08};
+  // jrcxz over the jump.
+  constexpr std::array<std::uint8_t, 2> kJrcxz{0xE3, 0x05};
   c.a.embed(kJrcxz.data(), kJrcxz.size());
-  c.a.mov(x86::rcx, x86::r10);
-  mark_fixup(c, Fixup::none);
-  jump_absolute(c, c.request.stubs.lookup);
-  mark_fixup(c, Fixup::ecx_in_r10);
+  jump_absolute(c, c.request.stubs.return_mismatch);
   c.a.mov(x86::rcx, x86::r10);
 }
 
 void jump_stale(Context& c) {
   auto& stale = c.fragment.stale_exit;
-  if (!stale) {
-    stale = static_cast<std::uint32_t>(c.fragment.exits.size());
-    c.fragment.exits.push_back({.target = c.request.eip, .same_page = false});
-  }
+  if (!stale) stale = add_unpatched_exit(c, c.request.eip);
   c.deferred.push_back({.kind = Deferred::Kind::stale,
                         .patch_offset = open_rel32(c, {0xE9}),
                         .target = c.request.eip,
@@ -203,11 +181,9 @@ void finish_exits(Context& c) {
         stale_stub = c.offset();
         c.a.mov(x86::rcx, x86::r10);
         mark_fixup(c, Fixup::none);
-        c.fragment.exits[d.exit].patch_offset = c.fragment.exits[d.exit].stub_offset = c.offset();
         leave_direct(c, d.exit);
         break;
       case Deferred::Kind::direct_stub:
-        c.fragment.exits[d.exit].stub_offset = c.offset();
         leave_direct(c, d.exit);
         break;
       case Deferred::Kind::counted_branch:

@@ -45,6 +45,7 @@ constexpr Stub kStubs[] = {
     {"exit_interrupt", &abi::StubTable::exit_interrupt, true},
     {"exit_brief", &abi::StubTable::exit_brief, true},
     {"lookup", &abi::StubTable::lookup, false},
+    {"return_mismatch", &abi::StubTable::return_mismatch, false},
 };
 
 // The target of a branch that the instruction's bytes alone give.

@@ -16,7 +16,8 @@ constexpr abi::StubTable kStubs{.exit_direct = 0x0F000000,
                                 .exit_interpret = 0x0F000100,
                                 .exit_interrupt = 0x0F000200,
                                 .exit_brief = 0x0F000300,
-                                .lookup = 0x0F000400};
+                                .lookup = 0x0F000400,
+                                .return_mismatch = 0x0F000500};
 
 std::optional<std::string> find_violation(const translator::Fragment& fragment) {
   verify::VerifyRequest request{.code = fragment.code,
@@ -27,7 +28,7 @@ std::optional<std::string> find_violation(const translator::Fragment& fragment) 
                                 .is_entry = {}};
   std::vector<verify::PatchSite> patches;
   for (const auto& exit : fragment.exits) {
-    if (exit.same_page) patches.push_back({exit.patch_offset, exit.stub_offset});
+    if (exit.patchable) patches.push_back({exit.patch_offset, exit.stub_offset});
   }
   request.patches = patches;
   const auto violation = verify::verify(request);
@@ -53,7 +54,6 @@ Translation translate_all(std::span<const std::uint8_t> code, std::uint32_t addr
         .bytes = rest,
         .in_page = static_cast<std::uint32_t>(std::min<std::size_t>(rest.size(), kPage - eip % kPage)),
         .host_address = kHostAddress,
-        .first_site = 0,
         .stubs = kStubs,
         .options = options};
     auto listing = mode.code32 ? list_block(block) : list_interpreted(block);

@@ -25,6 +25,7 @@ struct Step {
   std::uint8_t imm_size = 0;
   std::uint32_t target = kNowhere;    // relative branches inside the code: index of the step they reach
   bool to_lookup = false;             // the branch goes to a stub that looks r8 up
+  bool leaves_by_call = false;        // a call of StubTable::exit_direct, which does not return
   bool after_call = false;            // a return site
   bool backward = false;              // reached by a backward branch
   std::uint32_t incoming = kNowhere;  // knowledge met from forward branches, or kNowhere

@@ -85,11 +85,12 @@ std::optional<Violation> Verifier::Impl::resolve_branches(const VerifyRequest& r
     if (request.is_entry && request.is_entry(target)) continue;
     const abi::StubTable& stubs = request.stubs;
     const bool to_stub = target == stubs.exit_direct || target == stubs.exit_interpret ||
-                         target == stubs.exit_interrupt || target == stubs.lookup ||
+                         target == stubs.exit_interrupt || target == stubs.lookup || target == stubs.return_mismatch ||
                          (stubs.exit_brief != 0 && target == stubs.exit_brief);
     if (!to_stub) return violation(request, s.offset, "branch to neither a stub nor a fragment's entry");
-    if (s.meaning->action == Action::call) return violation(request, s.offset, "call of a stub");
-    s.to_lookup = target == stubs.lookup;
+    s.leaves_by_call = target == stubs.exit_direct;
+    if ((s.meaning->action == Action::call) != s.leaves_by_call) return violation(request, s.offset, "call of a stub");
+    s.to_lookup = target == stubs.lookup || target == stubs.return_mismatch;
   }
   return std::nullopt;
 }
@@ -97,12 +98,14 @@ std::optional<Violation> Verifier::Impl::resolve_branches(const VerifyRequest& r
 std::optional<Violation> Verifier::Impl::check_return_sites(const VerifyRequest& request) {
   for (const std::uint32_t offset : request.return_sites) {
     const std::uint32_t index = offset < step_at.size() ? step_at[offset] : kNowhere;
-    if (index == kNowhere || index == 0 || !is_call(steps[index - 1].meaning->action)) {
+    if (index == kNowhere || index == 0 || !is_call(steps[index - 1].meaning->action) ||
+        steps[index - 1].leaves_by_call) {
       return Violation{offset, "return site that does not follow a call"};
     }
     steps[index].after_call = true;
   }
   for (const std::uint32_t index : calls) {
+    if (steps[index].leaves_by_call) continue;
     if (index + 1 >= steps.size() || !steps[index + 1].after_call) {
       return violation(request, steps[index].offset, "call whose return address is not a return site");
     }
