@@ -29,7 +29,7 @@ Picture picture_of(unsigned width, unsigned height, std::uint32_t color) {
 // A server with a guest that remembers what it is told.
 class VncTest : public testing::Test {
  protected:
-  ~VncTest() override {
+  void TearDown() override {
     if (server) server->stop();
   }
 
