@@ -51,6 +51,8 @@ class EntryTables {
   void clear();
 
  private:
+  static constexpr std::uint64_t kBytes = kTables * kTableBytes;
+  void* reserved_;
   std::uint32_t* memory_ = nullptr;
 };
 

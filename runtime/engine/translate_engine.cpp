@@ -53,8 +53,8 @@ std::unique_ptr<TranslateEngine> TranslateEngine::create(Cpu& cpu, const Transla
     error = "the translator needs windows";
     return nullptr;
   }
-  if (__builtin_cpu_supports("bmi2") == 0) {
-    error = "the host CPU lacks BMI2";
+  if (__builtin_cpu_supports("bmi2") == 0 || __builtin_cpu_supports("avx2") == 0) {
+    error = "the host CPU lacks BMI2 or AVX2";
     return nullptr;
   }
   std::unique_ptr<TranslateEngine> engine(new TranslateEngine(cpu, options));
