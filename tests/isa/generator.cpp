@@ -174,7 +174,7 @@ std::uint16_t Builder::pick_code_selector() {
   }
 }
 
-// Any index, table and RPL, except those whose descriptors only the host has.
+// Any index, table and RPL, except those of the segment whose limit is the number of the host's processor.
 std::uint16_t Builder::pick_any_selector() {
   auto s = static_cast<std::uint16_t>(rng_() % 0xC0);
   if (chance(8)) s = static_cast<std::uint16_t>(rng_());

