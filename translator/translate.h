@@ -14,8 +14,11 @@
 
 namespace ringshift::translator {
 
+// Of one block, whatever the options say: the host code must stay below 64 KiB.
+inline constexpr unsigned kMostInstructions = 128;
+
 struct Options {
-  unsigned max_instructions = 64;    // of one block; 1 for instruction-at-a-time tests
+  unsigned max_instructions = 64;    // of one block, up to kMostInstructions; 1 for instruction-at-a-time tests
   unsigned max_side_exits = 4;       // calls and conditional branches that a block continues behind
   bool count_retired = false;        // add the instructions completed to HostContext::retired at each exit
   bool deterministic_time = false;   // rdtsc is left to the runtime
@@ -58,14 +61,15 @@ enum class Fixup : std::uint8_t {
 
 // One entry for each change, sorted by host_offset; an entry holds until the next.
 struct Point {
-  std::uint32_t host_offset = 0;   // from the fragment's entry
+  std::uint16_t host_offset = 0;   // from the fragment's entry
   std::uint16_t guest_offset = 0;  // of the guest instruction, from Request::eip
-  std::uint16_t index = 0;         // instructions of the block completed before it
   std::int16_t esp_delta = 0;      // runs of push and pop move r12d once, at their end
-  Fixup fixup = Fixup::none;
+  std::uint8_t index = 0;          // instructions of the block completed before it
+  Fixup fixup : 4 = Fixup::none;
   bool boundary : 1 = false;  // this very host offset is an instruction boundary: all guest state is exact here
   bool shadow : 1 = false;    // ... but in an interrupt shadow: no interrupt here
 };
+static_assert(sizeof(Point) == 8);  // there are about two for each guest instruction
 
 // A direct exit, mostly by a 4-byte relative displacement that the runtime may redirect to a fragment.
 struct DirectExit {

@@ -135,7 +135,6 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   record.physical = physical;
   record.second_page = fragment.crosses_page ? second_page : 0;
   record.interpret_only = fragment.guest_instructions == 0;
-  record.points = std::move(fragment.points);
   record.loop_offset = fragment.loop_offset;
   record.checked = request.checked;
   if (record.checked) {

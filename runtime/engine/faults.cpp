@@ -4,7 +4,6 @@
 // which instruction it was in. A missing shadow page is filled and the access runs again; for everything
 // else the registers are stored as if the fragment had left by itself, and the dispatcher goes on: mostly
 // by interpreting that one instruction, which raises the guest's fault, reaches the device or writes to the code page.
-#include <algorithm>
 #include <array>
 #include <cstddef>
 
@@ -25,13 +24,6 @@ constexpr mmu::Linear kMayWrap = 0xFFFFF000;
 
 std::uint32_t swap_low_bytes(std::uint32_t value) {
   return (value & 0xFFFF0000U) | (value & 0xFFU) << 8 | (value >> 8 & 0xFFU);
-}
-
-// The point that holds at `offset`: the last one at or before it.
-const translator::Point* point_at(const Record& record, std::uint32_t offset) {
-  const auto after = std::upper_bound(record.points.begin(), record.points.end(), offset,
-                                      [](std::uint32_t o, const translator::Point& p) { return o < p.host_offset; });
-  return after == record.points.begin() ? nullptr : &*std::prev(after);
 }
 
 // A repeated string instruction, as the translator writes it, may stop between iterations: its registers are exact
@@ -81,7 +73,7 @@ bool TranslateEngine::on_kick(ucontext_t& context) {
   if (id != kNoFragment) {
     const Record& record = (*fragments_)[id];
     const std::uint32_t inside = offset - record.host_offset;
-    const translator::Point* point = point_at(record, inside);
+    const translator::Point* point = fragments_->point_at(record, inside);
     const bool at_boundary = point != nullptr && point->host_offset == inside && point->boundary && !point->shadow;
     if (at_boundary || (point != nullptr && inside_repeat(reinterpret_cast<const std::uint8_t*>(regs[REG_RIP])))) {
       capture(context, record, *point, abi::Exit::kicked);
@@ -109,7 +101,7 @@ bool TranslateEngine::on_memory_fault(const siginfo_t& info, ucontext_t& context
   const FragmentId id = fragments_->at(offset);
   if (id == kNoFragment) return false;
   const Record& record = (*fragments_)[id];
-  const translator::Point* point = point_at(record, offset - record.host_offset);
+  const translator::Point* point = fragments_->point_at(record, offset - record.host_offset);
   if (point == nullptr) return false;
   ++stats_.memory_faults;
 

@@ -24,11 +24,22 @@ FragmentId FragmentTable::at(std::uint32_t host_offset) const {
   return static_cast<FragmentId>(found - records_.begin());
 }
 
+const translator::Point* FragmentTable::point_at(const Record& record, std::uint32_t offset) const {
+  const auto first = points_.begin() + record.first_point;
+  const auto last = first + record.point_count;
+  const auto after = std::upper_bound(
+      first, last, offset, [](std::uint32_t o, const translator::Point& point) { return o < point.host_offset; });
+  return after == first ? nullptr : &*std::prev(after);
+}
+
 FragmentId FragmentTable::add(Record record, const translator::Fragment& fragment) {
   if (fragment.brief) briefs_.push_back(*fragment.brief);
   const auto id = static_cast<FragmentId>(records_.size());
   record.first_site = next_site();
   record.site_count = static_cast<std::uint32_t>(fragment.exits.size());
+  record.first_point = static_cast<std::uint32_t>(points_.size());
+  record.point_count = static_cast<std::uint32_t>(fragment.points.size());
+  points_.insert(points_.end(), fragment.points.begin(), fragment.points.end());
   for (const auto& exit : fragment.exits) {
     sites_.push_back({id, kNoFragment, record.host_offset + exit.patch_offset, record.host_offset + exit.stub_offset,
                       exit.target, ((exit.target ^ record.eip) >> mmu::kPageShift) == 0});
@@ -116,6 +127,7 @@ bool FragmentTable::any_on_page(mmu::PhysAddr page) const { return by_page_.cont
 void FragmentTable::clear() {
   records_.clear();
   sites_.clear();
+  points_.clear();
   briefs_.clear();
   by_key_.clear();
   by_page_.clear();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <span>
 #include <unordered_map>
@@ -43,7 +44,8 @@ struct Record {
   bool checked = false;              // compares its source with memory: its page is not protected
   std::uint32_t loop_offset = 0;     // from host_offset: where its own exits may be linked to
   std::vector<std::uint8_t> source;  // checked: the guest's bytes
-  std::vector<translator::Point> points;
+  std::uint32_t first_point = 0;
+  std::uint32_t point_count = 0;
   std::vector<std::uint32_t> incoming;  // sites linked to it
 };
 
@@ -63,6 +65,8 @@ class FragmentTable {
   // The instruction of a brief callout.
   [[nodiscard]] const isa::Insn& brief(std::uint32_t number) const { return briefs_[number]; }
   [[nodiscard]] std::size_t size() const { return records_.size(); }
+  // The point that holds at `offset` of the fragment: the last one at or before it. Null if there is none.
+  [[nodiscard]] const translator::Point* point_at(const Record& record, std::uint32_t offset) const;
 
   // Takes over a fragment that stands at `record.host_offset` in the cache.
   FragmentId add(Record record, const translator::Fragment& fragment);
@@ -87,8 +91,10 @@ class FragmentTable {
   void forget_on_page(mmu::PhysAddr page, FragmentId id);
 
   CodeCache& cache_;
-  std::vector<Record> records_;  // in the order of host_offset
-  std::vector<Site> sites_;
+  // These grow without being copied.
+  std::deque<Record> records_;  // in the order of host_offset
+  std::deque<Site> sites_;
+  std::deque<translator::Point> points_;  // of all records
   std::vector<isa::Insn> briefs_;
   std::unordered_map<std::uint64_t, FragmentId> by_key_;
   std::unordered_map<mmu::PhysAddr, std::vector<FragmentId>> by_page_;

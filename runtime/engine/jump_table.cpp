@@ -8,7 +8,6 @@
 namespace ringshift::engine {
 namespace {
 
-constexpr std::uint64_t kHugePage = 2ULL << 20;
 // The offset space and its guard are behind the pointers (abi.h).
 constexpr std::uint64_t kOffsets = 1ULL << 32;
 constexpr std::uint64_t kDirectorySpace = abi::kDirectoryBytes + kOffsets + mmu::kPageSize;
@@ -23,14 +22,9 @@ std::uint32_t page_of(std::uint32_t eip) { return eip >> mmu::kPageShift; }
 
 }  // namespace
 
-// Tables are given out in order, so that few huge pages hold them: a lookup is often the first use of a 4 KiB page.
-EntryTables::EntryTables() : reserved_(reserve(kBytes + kHugePage, PROT_READ | PROT_WRITE)) {
-  const std::uint64_t begin = reinterpret_cast<std::uint64_t>(reserved_);
-  memory_ = reinterpret_cast<std::uint32_t*>((begin + kHugePage - 1) & ~(kHugePage - 1));
-  madvise(memory_, kBytes, MADV_HUGEPAGE);  // as the host likes
-}
+EntryTables::EntryTables() : memory_(static_cast<std::uint32_t*>(reserve(kBytes, PROT_READ | PROT_WRITE))) {}
 
-EntryTables::~EntryTables() { munmap(reserved_, kBytes + kHugePage); }
+EntryTables::~EntryTables() { munmap(memory_, kBytes); }
 
 void EntryTables::clear() { madvise(memory_, kBytes, MADV_DONTNEED); }
 

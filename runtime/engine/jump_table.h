@@ -52,8 +52,7 @@ class EntryTables {
 
  private:
   static constexpr std::uint64_t kBytes = kTables * kTableBytes;
-  void* reserved_;
-  std::uint32_t* memory_ = nullptr;
+  std::uint32_t* memory_;
 };
 
 // The directory of one window and mode: a pointer for each of 2^20 pages. It is made a piece at a time, when

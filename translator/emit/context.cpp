@@ -17,22 +17,22 @@ void add(Context& c, const Point& point) {
 }  // namespace
 
 void mark_boundary(Context& c) {
-  add(c, {.host_offset = c.offset(),
-          .guest_offset = c.guest_offset,
-          .index = c.index,
-          .esp_delta = static_cast<std::int16_t>(c.esp_delta),
-          .fixup = Fixup::none,
-          .boundary = true,
-          .shadow = c.shadow});
+  add(c, Point{.host_offset = static_cast<std::uint16_t>(c.offset()),
+               .guest_offset = c.guest_offset,
+               .esp_delta = static_cast<std::int16_t>(c.esp_delta),
+               .index = static_cast<std::uint8_t>(c.index),
+               .fixup = Fixup::none,
+               .boundary = true,
+               .shadow = c.shadow});
   c.shadow = false;
 }
 
 void mark_fixup(Context& c, Fixup fixup) {
-  add(c, {.host_offset = c.offset(),
-          .guest_offset = c.guest_offset,
-          .index = c.index,
-          .esp_delta = static_cast<std::int16_t>(c.esp_delta),
-          .fixup = fixup});
+  add(c, Point{.host_offset = static_cast<std::uint16_t>(c.offset()),
+               .guest_offset = c.guest_offset,
+               .esp_delta = static_cast<std::int16_t>(c.esp_delta),
+               .index = static_cast<std::uint8_t>(c.index),
+               .fixup = fixup});
 }
 
 }  // namespace ringshift::translator::emit

@@ -35,7 +35,9 @@ void leave_direct(Context& c, std::uint32_t exit) {
   branch_absolute(c, 0xE8, c.request.stubs.exit_direct);
 }
 
-Point here(const Context& c) { return {.guest_offset = c.guest_offset, .index = c.index}; }
+Point here(const Context& c) {
+  return Point{.guest_offset = c.guest_offset, .index = static_cast<std::uint8_t>(c.index)};
+}
 
 // A patchable branch whose rel32 is at `patch_offset`; its stub follows out of line.
 void add_direct_exit(Context& c, std::uint32_t patch_offset, std::uint32_t target) {
@@ -108,7 +110,7 @@ void branch_direct(Context& c, std::uint8_t condition, std::uint32_t target, uns
   const std::uint32_t patch = open_rel32(c, {0x0F, static_cast<std::uint8_t>(0x80U | condition)});
   if (!c.request.options.count_retired) return add_direct_exit(c, patch, target);
   Point point = here(c);
-  point.index = static_cast<std::uint16_t>(completed);
+  point.index = static_cast<std::uint8_t>(completed);
   c.deferred.push_back(
       {.kind = Deferred::Kind::counted_branch, .patch_offset = patch, .target = target, .point = point});
 }
@@ -150,14 +152,14 @@ void jump_stale(Context& c) {
 void jump_shadowed_exit(Context& c, std::uint32_t next, unsigned completed) {
   const std::uint32_t patch = open_rel32(c, {0xE9});
   Point point = here(c);
-  point.index = static_cast<std::uint16_t>(completed);
+  point.index = static_cast<std::uint8_t>(completed);
   c.deferred.push_back({.kind = Deferred::Kind::shadowed_exit, .patch_offset = patch, .target = next, .point = point});
 }
 
 void branch_interpret(Context& c, std::uint8_t condition, unsigned completed) {
   const std::uint32_t patch = open_rel32(c, {0x0F, static_cast<std::uint8_t>(0x80U | condition)});
   Point point = here(c);
-  point.index = static_cast<std::uint16_t>(completed);
+  point.index = static_cast<std::uint8_t>(completed);
   c.deferred.push_back(
       {.kind = Deferred::Kind::saved_flags_interpret, .patch_offset = patch, .target = c.eip(), .point = point});
 }

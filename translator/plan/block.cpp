@@ -27,7 +27,7 @@ void plan_block(const Request& request, Block& block) {
   block.crosses_page = block.undecodable = block.falls_through = block.writes_memory = false;
   const auto size = request.mode.code32 ? decode::CodeSize::bits32 : decode::CodeSize::bits16;
   const auto in_page = std::min<std::size_t>(request.in_page, request.bytes.size());
-  const unsigned limit = std::max(1U, request.options.max_instructions);
+  const unsigned limit = std::clamp(request.options.max_instructions, 1U, kMostInstructions);
   unsigned side_exits = 0;
   std::size_t offset = 0;
   while (true) {
