@@ -53,6 +53,10 @@ std::optional<std::string> Machine::build(BoardRemains remains) {
     if (slice_timer_ != nullptr) end_slice_at(next_deadline());
   });
   install_debugging();
+  if (!config_.reboot) {  // the images are in the guest's memory and not wanted again
+    config_.kernel = boot::Image{};
+    config_.modules = std::vector<boot::Image>{};
+  }
   return std::nullopt;
 }
 
