@@ -104,7 +104,8 @@ std::variant<TranslateRequest, std::string> check_translate_options(const Transl
   if (auto error = check_number("--address", text.address, 0, 0xFFFFFFFF, address)) return *error;
   request.address = static_cast<std::uint32_t>(address);
   std::uint64_t max_block = 0;
-  if (auto error = check_number("--max-block", text.max_block, 1, translator::kMostInstructions, max_block)) return *error;
+  if (auto error = check_number("--max-block", text.max_block, 1, translator::kMostInstructions, max_block))
+    return *error;
   request.options.max_instructions = static_cast<unsigned>(max_block);
   if (auto error = check_cpu(text.cpu, request.options.model)) return *error;
   auto code = read_code(text, request);
