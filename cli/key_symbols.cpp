@@ -2,23 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <string_view>
 
+#include "cli/us_keyboard.h"
 #include "devices/key_names.h"
 
 namespace ringshift::cli {
 namespace {
-
-// Characters in the order of the keys, from the code on.
-struct Run {
-  std::uint16_t first;
-  std::string_view plain, shifted;
-};
-constexpr std::array<Run, 5> kRuns = {{{0x02, "1234567890-=", "!@#$%^&*()_+"},
-                                       {0x10, "qwertyuiop[]", "QWERTYUIOP{}"},
-                                       {0x1E, "asdfghjkl;'`", "ASDFGHJKL:\"~"},
-                                       {0x2B, "\\zxcvbnm,./", "|ZXCVBNM<>?"},
-                                       {0x39, " ", " "}}};
 
 struct Symbol {
   std::uint16_t symbol, code;
@@ -95,12 +84,9 @@ constexpr std::uint32_t kF1 = 0xFFBE, kF10 = 0xFFC7;
 std::optional<std::uint16_t> key_of_symbol(std::uint32_t symbol) {
   if (symbol >= kF1 && symbol <= kF10) return static_cast<std::uint16_t>(0x3B + symbol - kF1);
   if (symbol < 0x80) {
-    for (const Run& run : kRuns) {
-      auto at = run.plain.find(static_cast<char>(symbol));
-      if (at == std::string_view::npos) at = run.shifted.find(static_cast<char>(symbol));
-      if (at != std::string_view::npos) return static_cast<std::uint16_t>(run.first + at);
-    }
-    return std::nullopt;
+    const auto key = key_of_character(static_cast<char>(symbol));
+    if (!key) return std::nullopt;
+    return key->code;
   }
   const auto found = std::ranges::find(kSymbols, symbol, &Symbol::symbol);
   if (found == kSymbols.end()) return std::nullopt;

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string_view>
 
+#include "cli/us_keyboard.h"
+
 namespace ringshift::cli {
 namespace {
 
@@ -13,16 +15,6 @@ using machine::Key;
 constexpr std::uint8_t kEsc = 0x1B;
 constexpr std::uint16_t kEscKey = 0x01, kBackspace = 0x0E, kTab = 0x0F, kEnter = 0x1C;
 constexpr std::uint16_t kControl = 0x1D, kShift = 0x2A, kAlt = 0x38;
-
-struct Row {
-  std::uint16_t first;
-  std::string_view plain, shifted;
-};
-constexpr std::array<Row, 5> kRows = {{{0x02, "1234567890-=", "!@#$%^&*()_+"},
-                                       {0x10, "qwertyuiop[]", "QWERTYUIOP{}"},
-                                       {0x1E, "asdfghjkl;'`", "ASDFGHJKL:\"~"},
-                                       {0x2B, "\\zxcvbnm,./", "|ZXCVBNM<>?"},
-                                       {0x39, " ", ""}}};
 
 struct Sequence {
   std::string_view text;  // behind ESC
@@ -58,15 +50,9 @@ std::optional<Stroke> stroke_of(std::uint8_t byte) {
   }
   const bool control = byte >= 1 && byte <= 26;
   const char wanted = static_cast<char>(control ? byte + 'a' - 1 : byte);
-  for (const Row& row : kRows) {
-    if (const auto at = row.plain.find(wanted); at != std::string_view::npos) {
-      return Stroke{static_cast<std::uint16_t>(row.first + at), control ? kControl : std::uint16_t{0}};
-    }
-    if (const auto at = row.shifted.find(wanted); at != std::string_view::npos) {
-      return Stroke{static_cast<std::uint16_t>(row.first + at), kShift};
-    }
-  }
-  return std::nullopt;
+  const auto key = key_of_character(wanted);
+  if (!key) return std::nullopt;
+  return Stroke{key->code, key->shifted ? kShift : control ? kControl : std::uint16_t{0}};
 }
 
 void strike(std::vector<Key>& out, const Stroke& stroke) {
