@@ -10,6 +10,7 @@
 
 #include "runtime/engine/translate_engine.h"
 #include "runtime/semantics/events.h"
+#include "runtime/semantics/fp_state.h"
 #include "runtime/semantics/handlers.h"
 
 namespace ringshift::engine {
@@ -60,8 +61,7 @@ abi::Exit TranslateEngine::run_brief(std::uint32_t number) {
   const isa::Insn& insn = fragments_->brief(number);
   state.native_flags &= eflags::kNative;
   if (wants_registers_saved(insn.op)) {
-    constexpr std::uint32_t kDefaultMxcsr = 0x1F80;
-    asm volatile("fxsave64 %0; fninit; ldmxcsr %1" : "=m"(state.fx) : "m"(kDefaultMxcsr) : "memory");
+    asm volatile("fxsave64 %0; fninit; ldmxcsr %1" : "=m"(state.fx) : "m"(fp::kMxcsrDefault) : "memory");
     const abi::Exit exit = run_saved(insn);
     asm volatile("fxrstor64 %0" : : "m"(state.fx) : "memory");
     return exit;
@@ -73,15 +73,13 @@ abi::Exit TranslateEngine::run_brief(std::uint32_t number) {
   if (flow == Flow::next) state.eip += insn.length;
   ++interpreted_retired_;
   ++stats_.brief;
-  if (dispatcher_wanted() || !follow_mode()) return abi::Exit::interrupt;
+  if (!goes_on_translated() || !follow_mode()) return abi::Exit::interrupt;
   return abi::Exit::none;
 }
 
 // Like select_mode, where that has nothing to make. False: the dispatcher must.
 bool TranslateEngine::follow_mode() {
   CpuState& state = cpu_.state;
-  if (!translator::translatable(state) || debugged_by_steps(state)) return false;
-  state.system_flags &= ~eflags::kRf;  // as TranslateEngine::step does
   const std::uint32_t mode = mode_index_[translator::mode_key(state).packed()];
   if (mode == mode_) return true;  // so is the view
   mmu::ActiveWindow window;

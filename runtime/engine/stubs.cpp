@@ -5,6 +5,8 @@
 #include <array>
 #include <cstddef>
 
+#include "runtime/semantics/fp_state.h"
+
 namespace ringshift::engine {
 namespace {
 
@@ -102,8 +104,7 @@ void emit_leave(Assembler& a, const Label& store_registers, const Label& capture
   a.fxsave64(state(offsetof(CpuState, fx), 0));
   a.fninit();
   a.mov(rsp, host(offsetof(HostContext, host_rsp), 8));
-  constexpr std::uint32_t kDefaultMxcsr = 0x1F80;
-  a.push(kDefaultMxcsr);
+  a.push(fp::kMxcsrDefault);
   a.ldmxcsr(dword_ptr(rsp));
   a.pop(rax);
   for (auto reg = kCalleeSaved.rbegin(); reg != kCalleeSaved.rend(); ++reg) a.pop(*reg);

@@ -117,11 +117,14 @@ class TranslateEngine final : public Engine,
   static std::uint32_t brief_callout(CpuState* state, std::uint32_t number);
   abi::Exit run_brief(std::uint32_t number);
   abi::Exit run_saved(const isa::Insn& insn);
-  // The dispatcher has something to do before the next instruction.
-  [[nodiscard]] bool dispatcher_wanted() const {
-    const CpuState& state = cpu_.state;
-    if (options_.deterministic || state.interrupt_shadow != 0) return true;
-    return (state.pending & kInterruptWaiting) != 0 && state.interrupt_flag != 0;
+  // Whether the next instruction needs nothing of the dispatcher; then RF ends as there.
+  [[nodiscard]] bool goes_on_translated() {
+    CpuState& state = cpu_.state;
+    if (options_.deterministic || state.interrupt_shadow != 0) return false;
+    if ((state.pending & kInterruptWaiting) != 0 && state.interrupt_flag != 0) return false;
+    if (!translator::translatable(state) || debugged_by_steps(state)) return false;
+    state.system_flags &= ~eflags::kRf;
+    return true;
   }
   bool follow_mode();
   void change_ring(std::uint32_t old_mode, std::uint32_t old_window);
