@@ -354,7 +354,7 @@ std::vector<DriveInfo> Machine::drives() const {
   for (unsigned position = 0; position < config_.ide.size(); ++position) {
     const IdeUnit& unit = config_.ide[position];
     if (!unit.image && !unit.cdrom) continue;
-    DriveInfo drive{fmt::format("ide{}-{}{}", position / 2, unit.cdrom ? "cd" : "hd", position % 2)};
+    DriveInfo drive{fmt::format("ide{}-{}{}", position / 2, unit.cdrom ? "cd" : "hd", position % 2), position};
     if (unit.cdrom) {
       const devices::AtapiCdrom& cdrom = *board_->pc()->cdrom(position);
       drive.removable = true;
@@ -365,7 +365,7 @@ std::vector<DriveInfo> Machine::drives() const {
     drive.file = unit.file;
     all.push_back(std::move(drive));
   }
-  DriveInfo floppy{"floppy0", true};
+  DriveInfo floppy{"floppy0", kFloppy, true};
   floppy.image = config_.floppy;
   floppy.file = config_.floppy_file;
   all.push_back(std::move(floppy));
@@ -379,13 +379,13 @@ std::optional<std::string> Machine::change_medium(std::string_view drive, std::s
   if (found == all.end()) return fmt::format("Device '{}' not found", drive);
   if (!found->removable) return fmt::format("Device '{}' is not removable", drive);
   PcHardware& pc = *board_->pc();
-  if (drive == "floppy0") {
+  const unsigned position = found->position;
+  if (position == kFloppy) {
     config_.floppy = image;
     config_.floppy_file = file;
-    pc.change_medium(kFloppy, std::move(image));
+    pc.change_medium(position, std::move(image));
     return std::nullopt;
   }
-  const auto position = static_cast<unsigned>((drive[3] - '0') * 2 + (drive.back() - '0'));
   if (found->locked && !found->tray_open && !force) {
     pc.cdrom(position)->request_eject();
     return fmt::format("Device '{}' is locked and force was not specified, wait for tray to open and try again", drive);

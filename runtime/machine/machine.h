@@ -66,7 +66,8 @@ struct IdeUnit {
 
 // What stands in a machine's drive bay.
 struct DriveInfo {
-  std::string name;  // as in QEMU's machine of this kind: ide0-hd0, ide1-cd0, floppy0
+  std::string name;       // as in QEMU's machine of this kind: ide0-hd0, ide1-cd0, floppy0
+  unsigned position = 0;  // on the IDE channels; 4: the floppy drive
   bool removable = false, locked = false, tray_open = false;
   std::shared_ptr<DiskImage> image{};  // null: no medium
   std::string file{};
