@@ -127,12 +127,12 @@ std::uint8_t I8042::read_status(std::uint16_t) {
 
 std::uint8_t I8042::output_port() const {
   const bool aux = full_ && buffer_.from == From::aux;
-  return static_cast<std::uint8_t>(0xCC | kNotReset | (a20_.keyboard() ? kA20 : 0) | (aux ? kAuxBufferFull : 0) |
+  return static_cast<std::uint8_t>(0xCC | kNotReset | (a20_.enabled() ? kA20 : 0) | (aux ? kAuxBufferFull : 0) |
                                    (full_ && !aux ? kBufferFull : 0));
 }
 
 void I8042::write_output_port(std::uint8_t value) {
-  a20_.set_keyboard((value & kA20) != 0);
+  a20_.set((value & kA20) != 0);
   if ((value & kNotReset) == 0 && on_power_) on_power_(PowerRequest::reset_cpu);
 }
 
@@ -192,7 +192,7 @@ void I8042::write_command(std::uint16_t, std::uint8_t value) {
       break;
     case 0xDD:  // A20 off and on without a parameter
     case 0xDF:
-      a20_.set_keyboard(value == 0xDF);
+      a20_.set(value == 0xDF);
       break;
     default:
       ++odd_;

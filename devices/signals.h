@@ -15,30 +15,24 @@ enum class PowerRequest : std::uint8_t {
 
 using PowerCallback = std::function<void(PowerRequest)>;
 
-// The A20 mask has two inputs on a PC, the keyboard controller's output port and port 92h; address line 20 is
-// enabled while either of them enables it.
+// Address line 20 of the CPU. A PC has two switches for it, the keyboard controller's output port and port 92h. The
+// last one that software has touched counts, and both read back what it said: programs such as DOS's HIMEM use one and
+// leave the other as the firmware left it, which on a board that combines them (PIIX3: OR) depends on the firmware.
 class A20Gate {
  public:
   using OnChange = std::function<void(bool enabled)>;
   explicit A20Gate(OnChange on_change = {}) : on_change_(std::move(on_change)) {}
 
-  void set_keyboard(bool enabled) { update(enabled, port92_); }
-  void set_port92(bool enabled) { update(keyboard_, enabled); }
-  [[nodiscard]] bool keyboard() const { return keyboard_; }
-  [[nodiscard]] bool port92() const { return port92_; }
-  [[nodiscard]] bool enabled() const { return keyboard_ || port92_; }
+  void set(bool enabled) {
+    if (enabled == enabled_) return;
+    enabled_ = enabled;
+    if (on_change_) on_change_(enabled);
+  }
+  [[nodiscard]] bool enabled() const { return enabled_; }
 
  private:
-  void update(bool keyboard, bool port92) {
-    const bool before = enabled();
-    keyboard_ = keyboard;
-    port92_ = port92;
-    if (enabled() != before && on_change_) on_change_(enabled());
-  }
-
   OnChange on_change_;
-  bool keyboard_ = true;  // the output port's pins are pulled up at reset
-  bool port92_ = false;
+  bool enabled_ = true;  // the output port's pins are pulled up at reset
 };
 
 }  // namespace ringshift::devices

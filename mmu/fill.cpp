@@ -17,6 +17,7 @@ constexpr unsigned kReach = 64;
 // A large page with more runs of code and data than this is mapped around the fault only.
 constexpr unsigned kMaxRuns = 16;
 constexpr unsigned kMinChunk = 64;
+constexpr unsigned kMegabyte = PagingState::kA20 >> kPageShift;  // in pages
 
 // Enters the page into the host's page tables, and with it those around it of the same mapping that have memory
 // (the kernel's own fault-around, up to 64 KiB). A read does for writes too: the mapping is shared. Cheaper than
@@ -52,7 +53,7 @@ Slot* slot_for(WindowContext& context, Window& window, std::uint32_t page, const
     slot = window.slot_of(page);
   }
   if (slot == nullptr) {
-    const std::uint32_t base = kind == Slot::Kind::table ? 0 : frame_of(found.address) - window.index_in_slot(page);
+    const std::uint32_t base = kind == Slot::Kind::table ? 0 : frame_of(found.address) & ~(window.slot_pages() - 1);
     slot = &window.add_slot(page, kind, base);
   }
   slot->upper |= upper;
@@ -110,7 +111,7 @@ Wanted neighbour(const WindowContext& context, const Window& window, const Slot&
   if ((entry & kNeeded) != kNeeded || (entry & bits::reserved_bits(window.paging, false)) != 0) return out;
   const std::uint64_t rights = entry & slot.upper;
   if (window.view == View::user && (rights & bits::kUser) == 0) return out;
-  const PhysAddr address = entry & bits::kFrameMask;
+  const PhysAddr address = window.paging.on_pins(entry & bits::kFrameMask);
   const PhysPage target = context.physical.page(address);
   if (target.host == nullptr) return out;
   out.frame = frame_of(address);
@@ -152,13 +153,21 @@ bool fill_run(WindowContext& context, Window& window, Slot& slot, std::uint32_t 
 
 bool fill_runs(WindowContext& context, Window& window, Slot& slot, std::uint32_t page, bool can_write) {
   const unsigned at = window.index_in_slot(page);
-  const PhysExtent extent = context.physical.extent(PhysAddr{slot.base_frame + at} << kPageShift);
+  const PhysAddr address = window.paging.on_pins(PhysAddr{slot.base_frame + at} << kPageShift);
+  const PhysExtent extent = context.physical.extent(address);
+  // Of the first page of the slot, counted back from here: an odd megabyte that A20 masks leads below the slot's own.
+  const std::uint32_t first_frame = frame_of(address) - at;
   const std::uint32_t low = frame_of(extent.first);
   const std::uint64_t high = extent.end >> kPageShift;
-  unsigned begin = low > slot.base_frame ? low - slot.base_frame : 0;
-  unsigned end = static_cast<unsigned>(std::min<std::uint64_t>(window.slot_pages(), high - slot.base_frame));
+  unsigned begin = at - std::min(at, frame_of(address) - low);
+  unsigned end =
+      at + static_cast<unsigned>(std::min<std::uint64_t>(window.slot_pages() - at, high - frame_of(address)));
+  if (window.paging.a20_masked) {  // one megabyte at a time
+    begin = std::max(begin, at & ~(kMegabyte - 1));
+    end = std::min(end, (at | (kMegabyte - 1)) + 1);
+  }
 
-  auto writable = [&](unsigned i) { return can_write && !holds_code(context, slot.base_frame + i); };
+  auto writable = [&](unsigned i) { return can_write && !holds_code(context, first_frame + i); };
   auto too_many_runs = [&] {
     unsigned runs = 1;
     for (unsigned i = begin + 1; i < end && runs <= kMaxRuns; ++i) runs += writable(i) != writable(i - 1) ? 1U : 0U;
@@ -176,7 +185,7 @@ bool fill_runs(WindowContext& context, Window& window, Slot& slot, std::uint32_t
     while (stop < end && writable(stop) == write) ++stop;
     bool ok = true;
     if (!all_mapped(slot, i, stop)) {
-      const std::uint32_t frame = slot.base_frame + i;
+      const std::uint32_t frame = first_frame + i;
       ok = window.map(context, {slot_first + i, stop - i, frame,
                                 extent.file_offset + ((PhysAddr{frame} << kPageShift) - extent.first), write});
     } else if (write && !all_writable(slot, i, stop)) {

@@ -38,6 +38,12 @@ void Mmu::set_paging(const PagingState& paging) {
   }
 }
 
+void Mmu::mask_a20(bool masked) {
+  PagingState paging = paging_;
+  paging.a20_masked = masked;
+  set_paging(paging);
+}
+
 void Mmu::load_cr3(std::uint32_t cr3, const std::uint64_t (&pdpte)[4]) {
   paging_.cr3 = cr3;
   std::copy(std::begin(pdpte), std::end(pdpte), std::begin(paging_.pdpte));

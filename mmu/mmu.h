@@ -31,6 +31,8 @@ class Mmu {
   // A change of anything but CR3: flushes all. (Real hardware flushes on these, SDM vol. 3, 4.10.4.1, but not
   // on CR0.WP; nor do windows, as each view has its own.)
   void set_paging(const PagingState& paging);
+  // The A20M# pin. Cheap if nothing changes. As physical_map_changed(): for instructions that end their block.
+  void mask_a20(bool masked);
   // MOV to CR3, task switch. PDPTEs are already checked and loaded by the caller.
   void load_cr3(std::uint32_t cr3, const std::uint64_t (&pdpte)[4]);
   void invlpg(Linear linear);

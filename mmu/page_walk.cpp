@@ -53,6 +53,7 @@ enum class Path : std::uint8_t {
 Path follow(PhysicalMap& physical, const PagingState& paging, Linear linear, Walk& out) {
   PhysAddr pde_at = 0;
   if (!bits::pde_address(paging, linear, pde_at)) return Path::not_present;
+  pde_at = paging.on_pins(pde_at);
   const std::uint64_t pde = read_entry(physical, pde_at, paging.pae);
   if ((pde & bits::kPresent) == 0) return Path::not_present;
   const bool large = bits::is_large(paging, pde);
@@ -68,7 +69,7 @@ Path follow(PhysicalMap& physical, const PagingState& paging, Linear linear, Wal
     out.page_size = bits::large_page_size(paging);
     out.address = bits::large_page_base(paging, pde) + (linear & (out.page_size - 1));
   } else {
-    const PhysAddr pte_at = bits::pte_address(paging, linear, pde);
+    const PhysAddr pte_at = paging.on_pins(bits::pte_address(paging, linear, pde));
     leaf = read_entry(physical, pte_at, paging.pae);
     if ((leaf & bits::kPresent) == 0) return Path::not_present;
     if ((leaf & bits::reserved_bits(paging, false)) != 0) return Path::reserved;
@@ -81,6 +82,7 @@ Path follow(PhysicalMap& physical, const PagingState& paging, Linear linear, Wal
     out.upper_value = pde;
   }
   out.entry_value = leaf;
+  out.address = paging.on_pins(out.address);
   out.writable = (rights & bits::kWrite) != 0;
   out.user = (rights & bits::kUser) != 0;
   out.global = paging.global && (leaf & bits::kGlobal) != 0;
@@ -89,10 +91,10 @@ Path follow(PhysicalMap& physical, const PagingState& paging, Linear linear, Wal
   return Path::complete;
 }
 
-Walk identity(Linear linear) {
+Walk identity(const PagingState& paging, Linear linear) {
   Walk walk;
   walk.ok = walk.writable = walk.user = walk.dirty = true;
-  walk.address = linear;
+  walk.address = paging.on_pins(linear);
   return walk;
 }
 
@@ -111,7 +113,7 @@ Walk fault(std::uint32_t error) {
 }  // namespace
 
 Walk walk(PhysicalMap& physical, const PagingState& paging, Linear linear, Access access, bool user) {
-  if (!paging.enabled) return identity(linear);
+  if (!paging.enabled) return identity(paging, linear);
   std::uint32_t error = user ? pf::kUser : 0;
   if (access == Access::write) error |= pf::kWrite;
   if (access == Access::fetch && paging.pae && paging.nxe) error |= pf::kFetch;
@@ -135,7 +137,7 @@ Walk walk(PhysicalMap& physical, const PagingState& paging, Linear linear, Acces
 }
 
 Walk probe(PhysicalMap& physical, const PagingState& paging, Linear linear) {
-  if (!paging.enabled) return identity(linear);
+  if (!paging.enabled) return identity(paging, linear);
   Walk out;
   switch (follow(physical, paging, linear, out)) {
     case Path::complete:

@@ -8,7 +8,7 @@
 
 namespace ringshift::mmu {
 
-// The result of one walk. With paging off: identity, all rights.
+// The result of one walk. With paging off: identity, all rights. Addresses are those on the pins (A20).
 struct Walk {
   bool ok = false;
   std::uint32_t error = 0;              // page-fault error code if not ok

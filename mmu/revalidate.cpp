@@ -81,6 +81,7 @@ void settle(Slot& slot, bool pae, unsigned i) {
 std::uint64_t current_pde(WindowContext& context, const Window& window, std::uint32_t page) {
   PhysAddr address = 0;
   if (!bits::pde_address(window.paging, page << kPageShift, address)) return 0;
+  address = window.paging.on_pins(address);
   const PhysPage directory = context.physical.page(address);
   if (directory.host == nullptr) return 0;
   const std::uint8_t* host = directory.host + (address & kPageMask);

@@ -32,9 +32,14 @@ struct PagingState {
   bool global = false;         // CR4.PGE
   bool nxe = false;            // EFER.NXE
   bool pse36 = true;           // the CPU has PSE-36, and PAT with it
+  bool a20_masked = false;     // the A20M# pin: address bit 20 of every access is 0 (SDM vol. 3, 20.1.1, 9.8)
   std::uint32_t cr3 = 0;
   std::uint64_t pdpte[4] = {};  // PAE: as loaded with CR3
   bool operator==(const PagingState&) const = default;
+
+  static constexpr PhysAddr kA20 = PhysAddr{1} << 20;
+  // The address that leaves the CPU.
+  [[nodiscard]] PhysAddr on_pins(PhysAddr address) const { return a20_masked ? address & ~kA20 : address; }
 };
 
 }  // namespace ringshift::mmu

@@ -20,6 +20,7 @@ constexpr std::size_t kMaxPending = 64;
 // protection are not in it: G bits are recorded, and the view says whether R/W counts.
 bool same_format(const Window& window, const PagingState& paging, View view) {
   const PagingState& own = window.paging;
+  if (own.a20_masked != paging.a20_masked) return false;
   if (!own.enabled || !paging.enabled) return own.enabled == paging.enabled;
   return window.view == view && own.pae == paging.pae && own.pse == paging.pse && own.nxe == paging.nxe;
 }

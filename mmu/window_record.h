@@ -109,9 +109,13 @@ class Window {
   // Where this window maps `frame` writable as a part of a large page, or with paging off: f(linear page).
   template <class F>
   void for_each_run_mapping(std::uint32_t frame, F f) const {
-    for (const RunSlot& run : run_slots_) {
-      const std::uint32_t i = frame - run.base_frame;
+    const auto visit = [&](const RunSlot& run, std::uint32_t i) {
       if (i < slot_pages() && slots_[run.index]->is_writable(i)) f((run.index << slot_shift()) + i);
+    };
+    constexpr std::uint32_t kOddMegabyte = PagingState::kA20 >> kPageShift;
+    for (const RunSlot& run : run_slots_) {
+      visit(run, frame - run.base_frame);
+      if (paging.a20_masked) visit(run, (frame | kOddMegabyte) - run.base_frame);  // it stands there, too
     }
   }
   // Calls f(first linear page of the slot, slot) in ascending order. f may drop pages; it returns false to stop.

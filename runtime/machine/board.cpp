@@ -68,7 +68,7 @@ Board::Board(const MachineConfig& config, const devices::Clock& clock, Log log, 
       events_(clock),
       pic_([this](bool asserted) { set_interrupt_pin(asserted); }),
       a20_([this](bool enabled) {
-        if (!enabled) report("the guest masks address line 20, which is not supported");
+        if (mmu_) mmu_->mask_a20(!enabled);
       }),
       on_power_([this](devices::PowerRequest request) { request_power(request); }),
       pit_(events_, pic_.line(0)),
@@ -266,6 +266,7 @@ void Board::reset_cpu() {
   fresh.pending = static_cast<std::uint8_t>(kStopRequest | (pic_.pending() ? kInterruptWaiting : 0));
   state_ = fresh;
   state_.refresh_pointers();
+  a20_.set(true);  // else the CPU would not find the reset vector
   cpu_->watch_hits = 0;
   cpu_->no_debug_trap = false;
   update_paging(*cpu_);

@@ -95,6 +95,7 @@ void update_paging(Cpu& cpu) {
   wanted.global = (s.cr4 & cr4::kPge) != 0;
   wanted.nxe = (s.msr.efer & kEferNxe) != 0;
   wanted.pse36 = has_feature_edx(cpu.model, feature::kPse36);
+  wanted.a20_masked = cpu.mmu.paging().a20_masked;
   wanted.cr3 = s.cr3;
   for (unsigned i = 0; i < 4; ++i) wanted.pdpte[i] = s.pdpte[i];
   if (!(wanted == cpu.mmu.paging())) cpu.mmu.set_paging(wanted);

@@ -96,7 +96,7 @@ bool exists(const Cpu& cpu, unsigned number) {
 }  // namespace
 
 bool read_pdptes(Cpu& cpu, std::uint32_t cr3, std::array<std::uint64_t, 4>& pdpte) {
-  const mmu::PhysAddr base = cr3 & ~0x1FU;
+  const mmu::PhysAddr base = cpu.mmu.paging().on_pins(cr3 & ~0x1FU);
   for (unsigned i = 0; i < 4; ++i) {
     pdpte[i] = cpu.mmu.physical().read(base + i * 8U, 8);
     if ((pdpte[i] & kPdptePresent) != 0 && (pdpte[i] & kPdpteReserved) != 0) return false;

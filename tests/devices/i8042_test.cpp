@@ -129,9 +129,9 @@ TEST_F(I8042Test, D2AnswersAsTheKeyboardWould) {
 
 TEST_F(I8042Test, OutputPortMasksAddressLine20) {
   command(0xD1, 0xDD);
-  EXPECT_FALSE(a20.keyboard());
+  EXPECT_FALSE(a20.enabled());
   command(0xD1, 0xDF);
-  EXPECT_TRUE(a20.keyboard());
+  EXPECT_TRUE(a20.enabled());
   EXPECT_EQ(reply(0xD0).at(0) & 0x02, 0x02U);
 }
 
