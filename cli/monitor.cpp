@@ -98,10 +98,14 @@ std::string do_change(const Call& call) {
   const bool force = drive == "-f";
   if (force) drive = next_word(rest);
   const std::string file(next_word(rest));
-  next_word(rest);  // the format, which is found out
-  const bool read_only = next_word(rest) == "read-only";
+  machine::DiskImage::Options options;
+  if (const std::string_view format = next_word(rest); !format.empty()) {
+    options.format = machine::format_named(format);
+    if (!options.format) return "change: the formats are raw and qcow2\n";
+  }
+  options.read_only = next_word(rest) == "read-only";
   if (file.empty()) return "change: needs a drive and a file\n";
-  return told(insert_medium(call.machine, drive, file, read_only, force));
+  return told(insert_medium(call.machine, drive, file, options, force));
 }
 
 std::string do_x(const Call& call) { return monitor_memory(call.machine, call.arguments, false); }
@@ -159,12 +163,15 @@ std::optional<std::string> screendump(Machine& machine, const std::string& path)
 }
 
 std::optional<std::string> insert_medium(Machine& machine, std::string_view drive, const std::string& path,
-                                         bool read_only, bool force) {
+                                         machine::DiskImage::Options options, bool force) {
   const auto drives = machine.drives();
   const auto found = std::ranges::find(drives, drive, &machine::DriveInfo::name);
   if (found == drives.end()) return fmt::format("Device '{}' not found", drive);
-  const bool cdrom = drive.find("-cd") != std::string_view::npos;
-  auto image = machine::DiskImage::open(path, {.read_only = read_only || cdrom});
+  if (drive.find("-cd") != std::string_view::npos) {
+    options.read_only = true;
+    if (!options.format) options.format = machine::ImageFormat::raw;
+  }
+  auto image = machine::DiskImage::open(path, options);
   if (auto* error = std::get_if<std::string>(&image)) return std::move(*error);
   return machine.change_medium(drive, std::get<std::shared_ptr<machine::DiskImage>>(std::move(image)), path, force);
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "runtime/machine/disk_image.h"
 #include "runtime/machine/machine.h"
 
 namespace ringshift::cli {
@@ -27,7 +28,8 @@ class Monitor {
 [[nodiscard]] std::optional<std::string> screendump(machine::Machine& machine, const std::string& path);
 // Opens an image and puts it into a drive.
 [[nodiscard]] std::optional<std::string> insert_medium(machine::Machine& machine, std::string_view drive,
-                                                       const std::string& path, bool read_only, bool force);
+                                                       const std::string& path, machine::DiskImage::Options options,
+                                                       bool force);
 [[nodiscard]] std::string_view version_text();
 
 }  // namespace ringshift::cli

@@ -51,8 +51,12 @@ std::string info_block(Machine& machine) {
     if (!drive.image) {
       text += "[not inserted]";
     } else {
-      text += fmt::format("{} ({} bytes{})", drive.file, drive.image->bytes(),
-                          drive.image->writable() ? "" : ", read-only");
+      const auto& files = drive.image->files();
+      text += fmt::format("{} ({}, {} bytes{})", drive.file, machine::format_name(files[0].format),
+                          drive.image->bytes(), drive.image->writable() ? "" : ", read-only");
+      if (files.size() > 1) {
+        text += fmt::format("\n    Backing file: {} (chain depth: {})", files[1].path, files.size() - 1);
+      }
     }
     if (drive.removable) {
       text += fmt::format("\n    Removable device: {}locked, tray {}", drive.locked ? "" : "not ",

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
+#include <span>
 #include <vector>
 
 #include "cli/monitor.h"
@@ -135,19 +137,50 @@ QmpResult do_input_send_event(const QmpCall& call) {
 
 // ---- drives -----------------------------------------------------------------------------------
 
+// An ImageInfo, and within it that of its backing file.
+json image_info(std::span<const machine::DiskImage::File> files) {
+  const machine::DiskImage::File& file = files.front();
+  json info{{"filename", file.path},
+            {"format", machine::format_name(file.format)},
+            {"virtual-size", file.bytes},
+            {"actual-size", file.allocated},
+            {"dirty-flag", false}};
+  if (file.cluster_bytes != 0) info["cluster-size"] = file.cluster_bytes;
+  if (files.size() > 1) {
+    info["backing-filename"] = file.backing_name;
+    info["full-backing-filename"] = files[1].path;
+    if (!file.backing_format.empty()) info["backing-filename-format"] = file.backing_format;
+    info["backing-image"] = image_info(files.subspan(1));
+  }
+  return info;
+}
+
+json block_device_info(const machine::DriveInfo& drive) {
+  const auto& files = drive.image->files();
+  json info{{"file", drive.file},
+            {"ro", !drive.image->writable()},
+            {"drv", machine::format_name(files.front().format)},
+            {"encrypted", false},
+            {"backing_file_depth", files.size() - 1},
+            {"image", image_info(files)}};
+  if (files.size() > 1) info["backing_file"] = files[1].path;
+  return info;
+}
+
+// Of the last error: QEMU says ok, nospace or failed.
+std::string_view io_status(int error) {
+  if (error == 0) return "ok";
+  return error == ENOSPC ? "nospace" : "failed";
+}
+
 QmpResult do_query_block(const QmpCall& call) {
   json all = json::array();
   for (const machine::DriveInfo& drive : call.machine.drives()) {
     json one{{"device", drive.name}, {"type", "unknown"}, {"removable", drive.removable}, {"locked", drive.locked}};
     if (drive.removable) one["tray_open"] = drive.tray_open;
     if (drive.image) {
-      one["io-status"] = "ok";
-      one["inserted"] = {
-          {"file", drive.file},
-          {"ro", !drive.image->writable()},
-          {"drv", "raw"},
-          {"encrypted", false},
-          {"image", {{"filename", drive.file}, {"format", "raw"}, {"virtual-size", drive.image->bytes()}}}};
+      one["io-status"] = io_status(drive.image->error());
+      one["inserted"] = block_device_info(drive);
     }
     all.push_back(std::move(one));
   }
@@ -172,8 +205,14 @@ QmpResult do_eject(const QmpCall& call) {
 QmpResult do_change_medium(const QmpCall& call) {
   const auto drive = drive_of(call);
   if (const auto* error = std::get_if<QmpError>(&drive)) return *error;
-  const std::string mode = text_of(call, "read-only-mode", "retain");
-  return done(insert_medium(call.machine, std::get<std::string>(drive), text_of(call, "filename"), mode == "read-only",
+  machine::DiskImage::Options options;
+  options.read_only = text_of(call, "read-only-mode", "retain") == "read-only";
+  if (call.arguments.contains("format")) {
+    const std::string format = text_of(call, "format");
+    options.format = machine::format_named(format);
+    if (!options.format) return generic(fmt::format("Unknown driver '{}'", format));
+  }
+  return done(insert_medium(call.machine, std::get<std::string>(drive), text_of(call, "filename"), options,
                             call.arguments.value("force", false)));
 }
 
@@ -181,7 +220,7 @@ QmpResult do_change_medium(const QmpCall& call) {
 QmpResult do_change(const QmpCall& call) {
   const auto drive = drive_of(call);
   if (const auto* error = std::get_if<QmpError>(&drive)) return *error;
-  return done(insert_medium(call.machine, std::get<std::string>(drive), text_of(call, "target"), false, false));
+  return done(insert_medium(call.machine, std::get<std::string>(drive), text_of(call, "target"), {}, false));
 }
 
 constexpr QmpCommand kCommands[] = {

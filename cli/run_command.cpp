@@ -1,6 +1,7 @@
 #include "cli/run_command.h"
 
 #include <algorithm>
+#include <csignal>
 #include <iterator>
 #include <memory>
 #include <utility>
@@ -63,7 +64,9 @@ std::optional<std::string> load_drives(const PcOptions& pc, MachineConfig& confi
   };
   constexpr std::size_t kCdromPosition = 2;
   if (pc.cdrom) {
-    if (auto error = attach(kCdromPosition, {*pc.cdrom, {.read_only = true}}, true)) return error;
+    if (auto error =
+            attach(kCdromPosition, {*pc.cdrom, {.read_only = true, .format = machine::ImageFormat::raw}}, true))
+      return error;
   }
   if (pc.floppy) {
     auto image = machine::DiskImage::open(pc.floppy->path, pc.floppy->options);
@@ -143,6 +146,8 @@ int run_one(MachineConfig config, HostSide& host, const RunOptions& options) {
 }  // namespace
 
 int run(const RunOptions& options) {
+  // A write that does not fit the limits of the host is an error like others, here and in the programs that we start.
+  std::signal(SIGXFSZ, SIG_IGN);
   MachineConfig config = machine_config(options);
   if (const auto error = load_images(options, config)) return bad_usage(*error);
   auto created = HostSide::create(options);

@@ -78,7 +78,7 @@ Error check_boot_device(std::string_view text, machine::BootDevice& boot) {
   return std::nullopt;
 }
 
-// FILE[,format=raw][,snapshot][,readonly]; commas in FILE are not possible.
+// FILE[,format=raw|qcow2][,snapshot][,readonly]; commas in FILE are not possible.
 Error check_disk(std::string_view option, std::string_view text, DriveOption& drive) {
   const std::size_t end = text.find(',');
   drive.path = std::string(text.substr(0, end));
@@ -92,10 +92,11 @@ Error check_disk(std::string_view option, std::string_view text, DriveOption& dr
       drive.options.snapshot = true;
     } else if (item == "readonly") {
       drive.options.read_only = true;
-    } else if (item == "format=qcow2") {
-      return fmt::format("{} '{}': qcow2 is not supported by this version", option, text);
-    } else if (item != "format=raw") {
-      return fmt::format("{} '{}': knows only format=raw, snapshot and readonly", option, text);
+    } else if (constexpr std::string_view kFormat = "format="; item.starts_with(kFormat)) {
+      drive.options.format = machine::format_named(item.substr(kFormat.size()));
+      if (!drive.options.format) return fmt::format("{} '{}': the formats are raw and qcow2", option, text);
+    } else {
+      return fmt::format("{} '{}': knows only format=raw|qcow2, snapshot and readonly", option, text);
     }
   }
   return std::nullopt;
@@ -304,13 +305,19 @@ void add_run_options(CLI::App& app, RunText& text) {
       ->expected(0, 1);
   app.callback([&app, &text] { text.debug_exit = app.count("--debug-exit") != 0; });
 
+  app.add_option("--apic", text.apic, "Local and I/O APIC: on, off, or auto: with firmware")->type_name("WHEN");
+  app.add_option("--hpet", text.hpet, "High precision event timers: on, off, or auto: with firmware")
+      ->type_name("WHEN");
+  app.add_option("--parallel", text.parallel, "First parallel port: none, or file:PATH for what is printed")
+      ->type_name("WHERE");
+
   const std::string pc = "A machine that starts with firmware";
-  app.add_option("--disk", text.disks, "Hard disk: a raw image [format=raw,snapshot,readonly]")
+  app.add_option("--disk", text.disks, "Hard disk [format=raw|qcow2,snapshot,readonly]")
       ->type_name("FILE[,OPTIONS]")
       ->allow_extra_args(false)
       ->group(pc);
   app.add_option("--cdrom", text.cdrom, "CD-ROM")->type_name("FILE")->group(pc);
-  app.add_option("--floppy", text.floppy, "Floppy disk: a raw image [snapshot,readonly]")
+  app.add_option("--floppy", text.floppy, "Floppy disk [format=raw|qcow2,snapshot,readonly]")
       ->type_name("FILE[,OPTIONS]")
       ->group(pc);
   app.add_option("--boot", text.boot, "What to boot from first: disk, cdrom or floppy")->type_name("WHICH")->group(pc);
@@ -345,6 +352,30 @@ void add_run_options(CLI::App& app, RunText& text) {
   app.add_option("--cpus", text.cpus, "Virtual CPUs: 1")->type_name("N")->group(later);
 }
 
+namespace {
+
+// The default: what a PC with firmware has. A kernel that is started directly is up earlier without.
+Error check_presence(std::string_view option, std::string_view text, bool by_default, bool& present) {
+  if (text != "auto" && text != "on" && text != "off") {
+    return fmt::format("{} '{}': none of auto, on, off", option, text);
+  }
+  present = text == "auto" ? by_default : text == "on";
+  return std::nullopt;
+}
+
+Error check_hardware(const RunText& text, RunOptions& options) {
+  if (auto error = check_presence("--apic", text.apic, options.pc.has_value(), options.apic)) return error;
+  if (auto error = check_presence("--hpet", text.hpet, options.pc.has_value(), options.hpet)) return error;
+  constexpr std::string_view kFile = "file:";
+  if (text.parallel == "none") return std::nullopt;
+  if (!text.parallel.starts_with(kFile)) return fmt::format("--parallel '{}': none of none, file:PATH", text.parallel);
+  options.parallel_file = text.parallel.substr(kFile.size());
+  if (options.parallel_file->empty()) return fmt::format("--parallel '{}': the path is missing", text.parallel);
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::variant<RunOptions, std::string> check_run_options(const RunText& text) {
   RunOptions options;
   if (auto error = check_missing_features(text)) return *error;
@@ -357,6 +388,7 @@ std::variant<RunOptions, std::string> check_run_options(const RunText& text) {
   if (auto error = check_controls(text, options)) return *error;
   if (auto error = check_cpu(text.cpu, options.cpu)) return *error;
   if (auto error = check_pc(text, options)) return *error;
+  if (auto error = check_hardware(text, options)) return *error;
   if (text.timeout) {
     if (auto error = check_timeout(*text.timeout, options.timeout_ns)) return *error;
   }

@@ -5,10 +5,11 @@ cd "$root"
 
 # Everything from outside comes from Debian packages; one list for each purpose.
 packages_build=(build-essential gcc-multilib cmake ninja-build pkg-config ccache nasm libzydis-dev libasmjit-dev
-  libcapstone-dev libcli11-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libpng-dev libvncserver-dev libgtest-dev
-  libgmock-dev libbenchmark-dev)
+  libcapstone-dev libcli11-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libpng-dev libvncserver-dev libnbd-dev
+  libgtest-dev libgmock-dev libbenchmark-dev qemu-utils)
 packages_guests=(ca-certificates cpio e2fsprogs gzip debian-archive-keyring seabios)
 packages_test=(gdb)
+packages_media=(xorriso)
 packages_check=(clang-format clang-tidy git)
 packages_bench=(qemu-system-x86 python3)
 

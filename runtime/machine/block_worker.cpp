@@ -1,5 +1,8 @@
 #include "runtime/machine/block_worker.h"
 
+#include <fmt/format.h>
+
+#include <cstring>
 #include <utility>
 
 #include "runtime/machine/quiet_thread.h"
@@ -18,7 +21,8 @@ class BlockWorker::Medium final : public devices::BlockMedium {
   std::shared_ptr<DiskImage> image_;
 };
 
-BlockWorker::BlockWorker(std::function<void()> wake) : wake_(std::move(wake)) {
+BlockWorker::BlockWorker(std::function<void()> wake, std::function<void(std::string_view)> log)
+    : wake_(std::move(wake)), log_(std::move(log)) {
   if (wake_) thread_ = start_quiet_thread([this] { work(); });
 }
 
@@ -53,12 +57,26 @@ void BlockWorker::perform(Job& job) {
       result.ok = job.image->flush();
       break;
   }
+  if (!result.ok) job.error = job.image->error();
+}
+
+void BlockWorker::answer(Job job) {
+  int& told = told_[job.image.get()];
+  if (job.error != 0 && job.error != told && log_) {
+    log_(fmt::format("disk '{}': {}; the guest is told of this and further errors", job.image->files().front().path,
+                     std::strerror(job.error)));
+  }
+  if (job.error != 0) told = job.error;
+  job.request.done(std::move(job.result));
 }
 
 void BlockWorker::submit(Job job) {
   if (!wake_) {
-    perform(job);
-    job.request.done(std::move(job.result));
+    {
+      const QuietSection quiet;
+      perform(job);
+    }
+    answer(std::move(job));
     return;
   }
   const std::lock_guard lock(mutex_);
@@ -90,7 +108,7 @@ void BlockWorker::deliver() {
     const std::lock_guard lock(mutex_);
     finished.swap(finished_);
   }
-  for (Job& job : finished) job.request.done(std::move(job.result));
+  for (Job& job : finished) answer(std::move(job));
 }
 
 }  // namespace ringshift::machine

@@ -4,8 +4,10 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -17,8 +19,9 @@ namespace ringshift::machine {
 class BlockWorker {
  public:
   // `wake` is called on the worker's thread when deliver() has something to do. Empty: requests are done at once and on
-  // the caller's thread, which is deterministic.
-  explicit BlockWorker(std::function<void()> wake);
+  // the caller's thread, which is deterministic. `log` is called within submit() and deliver(), with a line for each
+  // new trouble that an image has.
+  BlockWorker(std::function<void()> wake, std::function<void(std::string_view)> log);
   // Does what has been asked for; nobody hears of the results.
   ~BlockWorker();
   BlockWorker(const BlockWorker&) = delete;
@@ -34,14 +37,19 @@ class BlockWorker {
     std::shared_ptr<DiskImage> image;
     devices::BlockRequest request;
     devices::BlockRequest::Result result{};
+    int error = 0;  // as errno has it
   };
   class Medium;
 
   static void perform(Job& job);
   void submit(Job job);
+  void answer(Job job);
   void work();
 
   std::function<void()> wake_;
+  std::function<void(std::string_view)> log_;
+  // What the log has heard last of an image, for as long as that goes on.
+  std::map<const DiskImage*, int> told_;
   std::mutex mutex_;
   std::condition_variable posted_;
   std::deque<Job> waiting_;

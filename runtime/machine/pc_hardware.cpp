@@ -74,7 +74,7 @@ PcHardware::PcHardware(PcSockets sockets)
       secondary_(s_.physical, s_.pic.line(15)),
       ide_(primary_, secondary_, [this](std::optional<std::uint16_t> base) { move_bus_master(base); }),
       floppy_(s_.physical, s_.dma, s_.pic.line(6)),
-      worker_(s_.wake) {
+      worker_(s_.wake, s_.log) {
   map_memory();
   fill_fw_cfg();
   fill_cmos();

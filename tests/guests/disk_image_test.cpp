@@ -111,7 +111,7 @@ TEST_F(DiskImageTest, ReadersShare) {
 
 TEST_F(DiskImageTest, WorkerAnswersWhereItIsAskedTo) {
   std::atomic<unsigned> wakes{0};
-  BlockWorker worker([&] { ++wakes; });
+  BlockWorker worker([&] { ++wakes; }, {});
   const auto medium = worker.medium(open({}));
   unsigned answers = 0;
   const auto here = std::this_thread::get_id();
@@ -138,7 +138,7 @@ TEST_F(DiskImageTest, WorkerAnswersWhereItIsAskedTo) {
 TEST_F(DiskImageTest, WorkerEndsWithItsWorkDone) {
   const auto image = open({});
   {
-    BlockWorker worker([] {});
+    BlockWorker worker([] {}, {});
     const auto medium = worker.medium(image);
     for (std::uint64_t i = 0; i < 100; ++i) {
       medium->submit({devices::BlockRequest::Op::write, i, 0, Bytes{0x77}, [](const auto&) { ADD_FAILURE(); }});
