@@ -9,6 +9,7 @@ packages_build=(build-essential gcc-multilib cmake ninja-build pkg-config ccache
   libgtest-dev libgmock-dev libbenchmark-dev qemu-utils)
 packages_guests=(ca-certificates cpio e2fsprogs gzip debian-archive-keyring seabios)
 packages_test=(gdb)
+packages_media=(xorriso)
 packages_check=(clang-format clang-tidy git)
 packages_bench=(qemu-system-x86 python3)
 

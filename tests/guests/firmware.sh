@@ -23,61 +23,8 @@ done
 logs=build/boot-logs
 media=build/guests
 compare=${COMPARE:-build/tests/guests/compare_pictures}
-mkdir -p "$logs"
-
-# start NAME [OPTION...]: a machine whose screen goes to $screen and whose keyboard is press().
-start() {
-  log=$logs/firmware-$engine-$1 screen=$logs/firmware-$engine-$1.screen
-  rm -f "$screen" "$log".*
-  coproc machine { exec "${RINGSHIFT:-build/ringshift}" run --engine "$engine" --no-reboot --timeout 300 \
-    --serial file:"$log.serial" --display terminal --screen-text "$screen" "${@:2}" 2>"$log.err" >/dev/null; }
-  pid=$machine_PID keyboard=${machine[1]}
-}
-press() { printf '%s' "$1" >&"$keyboard"; }
-
-# await TEXT [FILE]: until the screen, or a file, has it.
-await() {
-  local n
-  for ((n = 0; n < 600; n++)); do
-    grep -qF -- "$1" "${2:-$screen}" 2>/dev/null && return
-    kill -0 "$pid" 2>/dev/null || break
-    sleep 0.1
-  done
-  grep -qF -- "$1" "${2:-$screen}" 2>/dev/null && return
-  echo "no '$1' on the screen in $screen:"
-  cat "$screen" "$log.err" 2>/dev/null | sed 's/^/    /'
-  return 1
-}
-
-# Ctrl-a is a command at a terminal only: a machine that has shown enough is ended by a signal.
-stop() {
-  kill -TERM "$pid" 2>/dev/null
-  wait "$pid" 2>/dev/null
-  return 0
-}
-
-grub_prompt() {
-  await 'for a command-line' || return
-  press c
-  await 'grub>'
-}
-
-# grub_line TEXT: types a command, and waits until GRUB asks for the next. What is typed faster than GRUB reads gets lost
-# when the BIOS's buffer of 16 keys is full: eight at a time.
-grub_line() {
-  local n shown
-  for ((n = 0; n < ${#1}; n += 8)); do
-    press "${1:n:8}"
-    shown=${1:0:n+8}
-    await "grub> ${shown%"${shown##*[! ]}"}" || return
-  done
-  press $'\r'
-  for ((n = 0; n < 600; n++)); do
-    sleep 0.1
-    [[ $(grep . "$screen" | tail -n 1) == 'grub>' ]] && return
-  done
-  await 'the next prompt'
-}
+kind=firmware
+source tests/guests/screen.sh
 
 # Each of them returns a failure after it has said why.
 boot_nothing() {
@@ -173,14 +120,4 @@ disk=$work/disk.img
 # The tools of file systems are not on the path of every user.
 PATH=$PATH:/usr/sbin mke2fs -q -t ext4 -d "$work/tree" "$disk" 48M >/dev/null
 
-failures=0
-for case in "${cases[@]}"; do
-  began=$EPOCHREALTIME
-  if wrong=$("boot_$case"); then
-    echo "ok   firmware $engine $case: $(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN {printf "%.2f", b - a}') s"
-  else
-    failures=$((failures + 1))
-    printf 'FAIL firmware %s %s: %s\n' "$engine" "$case" "$wrong"
-  fi
-done
-((failures == 0))
+run_cases "${cases[@]}"

@@ -1,0 +1,82 @@
+# Guests that are talked to by screen and keyboard. Sourced by scripts that set $logs, $engine and $kind (the first word of
+# their logs' names): not run.
+mkdir -p "$logs"
+
+# start NAME [OPTION...]: a machine whose screen goes to $screen and whose keyboard is press().
+start() {
+  log=$logs/$kind-$engine-$1 screen=$logs/$kind-$engine-$1.screen
+  rm -f "$screen" "$log".*
+  coproc machine { exec "${RINGSHIFT:-build/ringshift}" run --engine "$engine" --no-reboot --timeout "${limit:-300}" \
+    --serial file:"$log.serial" --display terminal --screen-text "$screen" "${@:2}" 2>"$log.err" >/dev/null; }
+  pid=$machine_PID keyboard=${machine[1]}
+}
+press() { printf '%s' "$1" >&"$keyboard"; }
+
+# await TEXT [FILE]: until the screen, or a file, has it; for $patience seconds.
+await() {
+  local n
+  for ((n = 0; n < ${patience:-60} * 10; n++)); do
+    grep -qF -- "$1" "${2:-$screen}" 2>/dev/null && return
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  grep -qF -- "$1" "${2:-$screen}" 2>/dev/null && return
+  echo "no '$1' on the screen in $screen:"
+  cat "$screen" "$log.err" 2>/dev/null | sed 's/^/    /'
+  return 1
+}
+
+# Ctrl-a is a command at a terminal only: a machine that has shown enough is ended by a signal.
+stop() {
+  kill -TERM "$pid" 2>/dev/null
+  wait "$pid" 2>/dev/null
+  return 0
+}
+
+grub_prompt() {
+  await 'for a command-line' || return
+  press c
+  await 'grub>'
+}
+
+# grub_line TEXT: types a command, and waits until GRUB asks for the next. What is typed faster than GRUB reads gets lost
+# when the BIOS's buffer of 16 keys is full: eight at a time.
+grub_line() {
+  local n shown
+  for ((n = 0; n < ${#1}; n += 8)); do
+    press "${1:n:8}"
+    shown=${1:0:n+8}
+    await "grub> ${shown%"${shown##*[! ]}"}" || return
+  done
+  press $'\r'
+  for ((n = 0; n < 600; n++)); do
+    sleep 0.1
+    [[ $(grep . "$screen" | tail -n 1) == 'grub>' ]] && return
+  done
+  await 'the next prompt'
+}
+
+# make_boot_cd IMAGE TREE ARGUMENTS: a CD of the files in TREE, whose ISOLINUX starts /linux and /initrd.gz there.
+make_boot_cd() {
+  mkdir -p "$2/isolinux"
+  cp "$root"/build/guests/media/{isolinux.bin,ldlinux.c32} "$2/isolinux/"
+  printf '%s\n' 'DEFAULT linux' 'PROMPT 0' 'LABEL linux' '  KERNEL /linux' '  INITRD /initrd.gz' "  APPEND $3" \
+    >"$2/isolinux/isolinux.cfg"
+  xorriso -report_about WARNING -as mkisofs -o "$1" -b isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boot \
+    -boot-load-size 4 -boot-info-table "$2" 2>/dev/null
+}
+
+# run_cases NAME...: calls boot_NAME for each, which prints why it fails; one line each; the status is whether all passed.
+run_cases() {
+  local case wrong began failures=0
+  for case; do
+    began=$EPOCHREALTIME
+    if wrong=$("boot_$case"); then
+      echo "ok   $kind $engine $case: $(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN {printf "%.2f", b - a}') s"
+    else
+      failures=$((failures + 1))
+      printf 'FAIL %s %s %s: %s\n' "$kind" "$engine" "$case" "$wrong"
+    fi
+  done
+  ((failures == 0))
+}
