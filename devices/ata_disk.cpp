@@ -106,13 +106,13 @@ void AtaDisk::execute(std::uint8_t command) {
       now_.count = 0xFF;
       finish();
       return;
-    case 0xE0:  // standby and idle: nothing turns
-    case 0xE1:
-    case 0xE2:
+    case 0xE1:  // idle: nothing turns
     case 0xE3:
-    case 0xE6:
       finish();
       return;
+    case 0xE0:  // standby and sleep, at which a drive writes what is in its cache
+    case 0xE2:
+    case 0xE6:
     case 0xE7:
     case 0xEA:
       flush();
@@ -297,9 +297,21 @@ void AtaDisk::verify(bool extended) {
     finish(ide::kIdNotFound);
     return;
   }
-  advance(left_);
-  show_address();
-  finish();
+  verify_chunk();
+}
+
+// Reads, so that it finds what cannot be read.
+void AtaDisk::verify_chunk() {
+  const std::uint64_t count = std::min(left_, kChunk);
+  submit({BlockRequest::Op::read, lba_ * kSector, count * kSector}, [this, count](const BlockRequest::Result& result) {
+    if (result.ok) advance(count);
+    if (result.ok && left_ != 0) {
+      verify_chunk();
+      return;
+    }
+    show_address();
+    finish(result.ok ? std::uint8_t{0} : ide::kUncorrectable);
+  });
 }
 
 void AtaDisk::flush() {

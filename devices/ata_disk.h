@@ -39,6 +39,7 @@ class AtaDisk final : public IdeDrive {
   void advance(std::uint64_t sectors);
   void show_address();
   void verify(bool extended);
+  void verify_chunk();
   void flush();
   void identify();
   void set_features();

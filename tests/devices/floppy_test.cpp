@@ -152,6 +152,8 @@ TEST_F(FloppyTest, ErrorsSayWhy) {
   EXPECT_EQ(command({0x45, 0, 0, 0, 1, 2, 18, 0, 0}, 7)[1], 0x02) << "write protected";
   disk.is_writable = disk.broken = true;
   EXPECT_EQ(command({0x45, 0, 0, 0, 1, 2, 18, 0, 0}, 7)[1], 0x20) << "the host failed";
+  disk.broken = false;
+  EXPECT_EQ(command({0x45, 0, 0, 0, 1, 2, 18, 0, 0}, 7)[1], 0) << "and works again";
 }
 
 TEST_F(FloppyTest, BusyUntilTheHostHasAnswered) {

@@ -229,8 +229,37 @@ TEST_F(IdeTest, HostErrorsAreTheGuestsErrors) {
   command(0x30, 4);
   write_block(Bytes(512));
   EXPECT_EQ(status() & 0x01U, 1U);
+  EXPECT_EQ(in(1), 0x04U);
+  EXPECT_EQ(in(3), 4U);
   command(0xE7);
   EXPECT_EQ(status() & 0x01U, 1U) << "flush";
+  EXPECT_EQ(in(1), 0x04U);
+  command(0x40, 4);
+  EXPECT_EQ(in(1), 0x40U) << "verify";
+  EXPECT_EQ(in(3), 4U);
+}
+
+// As a disk of the host that is full: what was there before stays, and the drive goes on.
+TEST_F(IdeTest, AfterAnErrorTheDriveGoesOn) {
+  command(0x30, 3);
+  write_block(Bytes(512, 0x33));
+  disk.broken = true;
+  command(0x30, 4, 2);
+  write_block(Bytes(512, 0x44));
+  write_block(Bytes(512, 0x44));
+  EXPECT_EQ(status() & 0x89U, 0x01U);
+  disk.broken = false;
+  command(0x20, 3);
+  EXPECT_EQ(read_block(512), Bytes(512, 0x33));
+  command(0x30, 4);
+  write_block(Bytes(512, 0x44));
+  EXPECT_EQ(status(), 0x50U);
+}
+
+TEST_F(IdeTest, VerifyEndsAtItsLastSector) {
+  command(0x40, 3, 4);
+  EXPECT_EQ(status(), 0x50U);
+  EXPECT_EQ(in(3), 6U);
 }
 
 TEST_F(IdeTest, ReadOnlyMediaRefuseWrites) {
@@ -278,6 +307,20 @@ TEST_F(IdeTest, DmaReadsIntoItsRegions) {
   EXPECT_TRUE(irq.level);
   EXPECT_EQ(ram(0x2000, 4096), sectors(10, 8));
   EXPECT_EQ(channel.bus_master().read(2) & 7, 4) << "interrupt, and not active";
+}
+
+TEST_F(IdeTest, DmaEndsWithAnErrorOfTheHost) {
+  disk.broken = true;
+  regions(0x2000, {0x400});
+  for (const bool reads : {true, false}) {
+    command(reads ? 0xC8 : 0xCA, 7, 2);
+    start(reads);
+    EXPECT_TRUE(irq.level);
+    EXPECT_EQ(in(1), reads ? 0x40U : 0x04U);
+    EXPECT_EQ(in(3), 7U);
+    EXPECT_EQ(in(7), 0x51U);
+    channel.bus_master().write(0, 0);
+  }
 }
 
 TEST_F(IdeTest, DmaMayBeStartedFirst) {
