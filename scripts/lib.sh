@@ -47,3 +47,13 @@ build() {
   [[ -t 2 ]] || quiet=(--quiet) # a terminal shows progress in one line
   ninja -C "$folder" "${quiet[@]}" "$@" >&2
 }
+
+# make_boot_cd IMAGE TREE ARGUMENTS: a CD of the files in TREE, whose ISOLINUX starts /linux and /initrd.gz there.
+make_boot_cd() {
+  mkdir -p "$2/isolinux"
+  cp "$root"/build/guests/media/{isolinux.bin,ldlinux.c32} "$2/isolinux/"
+  printf '%s\n' 'DEFAULT linux' 'PROMPT 0' 'LABEL linux' '  KERNEL /linux' '  INITRD /initrd.gz' "  APPEND $3" \
+    >"$2/isolinux/isolinux.cfg"
+  xorriso -report_about WARNING -as mkisofs -o "$1" -b isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boot \
+    -boot-load-size 4 -boot-info-table "$2" 2>/dev/null
+}

@@ -56,16 +56,6 @@ grub_line() {
   await 'the next prompt'
 }
 
-# make_boot_cd IMAGE TREE ARGUMENTS: a CD of the files in TREE, whose ISOLINUX starts /linux and /initrd.gz there.
-make_boot_cd() {
-  mkdir -p "$2/isolinux"
-  cp "$root"/build/guests/media/{isolinux.bin,ldlinux.c32} "$2/isolinux/"
-  printf '%s\n' 'DEFAULT linux' 'PROMPT 0' 'LABEL linux' '  KERNEL /linux' '  INITRD /initrd.gz' "  APPEND $3" \
-    >"$2/isolinux/isolinux.cfg"
-  xorriso -report_about WARNING -as mkisofs -o "$1" -b isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boot \
-    -boot-load-size 4 -boot-info-table "$2" 2>/dev/null
-}
-
 # run_cases NAME...: calls boot_NAME for each, which prints why it fails; one line each; the status is whether all passed.
 run_cases() {
   local case wrong began failures=0
