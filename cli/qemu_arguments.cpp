@@ -54,6 +54,8 @@ std::string boot_device(std::string_view value) {
   return device;
 }
 
+std::string parallel_target(std::string_view value) { return value == "null" ? "none" : std::string(value); }
+
 std::string vnc_display(std::string_view value) { return fmt::format("vnc={}", value); }
 
 std::string gdb_port(std::string_view value) { return without_prefix(value, "tcp::"); }
@@ -91,7 +93,8 @@ constexpr std::array kSpellings{
     Spelling{"-nic", Treatment::dropped_none},
     Spelling{"-vga", Treatment::dropped_none},
     Spelling{"-monitor", Treatment::dropped_none},
-    Spelling{"-parallel", Treatment::dropped_none},
+    Spelling{"-parallel", Treatment::option, "--parallel", parallel_target},
+    Spelling{"-no-hpet", Treatment::flag, "--hpet=off"},
     Spelling{"-s", Treatment::flag, "--gdb=1234"},
     Spelling{"-S", Treatment::flag, "--start-stopped"},
     Spelling{"-qmp", Treatment::option, "--qmp"},
@@ -103,11 +106,14 @@ constexpr std::array kSpellings{
     Spelling{"-no-shutdown", Treatment::refused, "a guest that powers off ends the run"},
 };
 
-constexpr std::array<std::string_view, 21> kOurOptionsWithValue{
-    "--kernel",  "--initrd",  "--append",        "--memory", "--serial",      "--display",
-    "--engine",  "--timeout", "--cpu",           "--cpus",   "--disk",        "--cdrom",
-    "--floppy",  "--boot",    "--firmware",      "--gdb",    "--screen-text", "--vnc-password-file",
-    "--vnc-web", "--qmp",     "--screen-picture"};
+constexpr std::array<std::string_view, 24> kOurOptionsWithValue{"--kernel",  "--initrd",      "--append",
+                                                                "--memory",  "--serial",      "--display",
+                                                                "--engine",  "--timeout",     "--cpu",
+                                                                "--cpus",    "--disk",        "--cdrom",
+                                                                "--floppy",  "--boot",        "--firmware",
+                                                                "--gdb",     "--screen-text", "--vnc-password-file",
+                                                                "--vnc-web", "--qmp",         "--screen-picture",
+                                                                "--apic",    "--hpet",        "--parallel"};
 
 // Rewrites one argument after the other.
 class Rewriter {

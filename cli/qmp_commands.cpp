@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "cli/monitor.h"
-#include "devices/key_names.h"
 #include "runtime/machine/disk_image.h"
 
 namespace ringshift::cli {
@@ -84,29 +83,11 @@ QmpResult do_screendump(const QmpCall& call) {
   return done(screendump(call.machine, text_of(call, "filename")));
 }
 
-// A KeyValue: {"type": "qcode", "data": "ctrl"} or {"type": "number", "data": 29}.
-std::variant<std::uint16_t, QmpError> key_of(const json& value) {
-  if (!value.is_object() || !value.contains("type") || !value.contains("data")) {
-    return generic("a key needs members 'type' and 'data'");
-  }
-  if (value["type"] == "qcode" && value["data"].is_string()) {
-    const auto name = value["data"].get<std::string>();
-    if (const auto code = devices::key_code(name)) return *code;
-    return generic(fmt::format("Invalid parameter '{}'", name));
-  }
-  if (value["type"] == "number" && value["data"].is_number_unsigned() && value["data"] <= 0xFF) {
-    const auto number = value["data"].get<std::uint16_t>();
-    // Bit 7 stands for the prefix E0.
-    return static_cast<std::uint16_t>((number & 0x80) != 0 ? 0xE000 | (number & 0x7F) : number);
-  }
-  return generic("a key is of type 'qcode', with a name, or 'number', up to 255");
-}
-
 QmpResult do_send_key(const QmpCall& call) {
   std::vector<machine::Key> keys;
   for (const json& value : call.arguments["keys"]) {
     const auto key = key_of(value);
-    if (const auto* error = std::get_if<QmpError>(&key)) return *error;
+    if (const auto* error = std::get_if<std::string>(&key)) return generic(*error);
     keys.push_back({std::get<std::uint16_t>(key), true});
   }
   constexpr std::size_t kMostKeys = 64;
@@ -116,22 +97,26 @@ QmpResult do_send_key(const QmpCall& call) {
   return done();
 }
 
-// Keys only.
 QmpResult do_input_send_event(const QmpCall& call) {
-  std::vector<machine::Key> keys;
-  for (const json& value : call.arguments["events"]) {
-    if (!value.is_object() || value.value("type", json()) != "key" || !value.contains("data")) {
-      return generic("only events of type 'key' are supported");
+  const json& events = call.arguments["events"];
+  const auto is_absolute = [](const json& event) { return event.is_object() && event.value("type", json()) == "abs"; };
+  int width = 0, height = 0;
+  if (std::ranges::any_of(events, is_absolute)) {
+    if (const auto picture = call.machine.picture()) {
+      width = static_cast<int>(picture->width);
+      height = static_cast<int>(picture->height);
     }
-    const json& data = value["data"];
-    if (!data.is_object() || !data.contains("down") || !data["down"].is_boolean() || !data.contains("key")) {
-      return generic("a key event needs members 'down' and 'key'");
-    }
-    const auto key = key_of(data["key"]);
-    if (const auto* error = std::get_if<QmpError>(&key)) return *error;
-    keys.push_back({std::get<std::uint16_t>(key), data["down"].get<bool>()});
   }
-  call.machine.keyboard_input(keys);
+  const auto read = read_input_events(events, width, height, call.hand);
+  if (const auto* error = std::get_if<std::string>(&read)) return generic(*error);
+  const auto& input = std::get<InputEvents>(read);
+  if (!input.keys.empty()) call.machine.keyboard_input(input.keys);
+  for (const devices::PointerMove& move : input.moves) call.machine.pointer_input(move);
+  return done();
+}
+
+QmpResult do_inject_nmi(const QmpCall& call) {
+  call.machine.inject_nmi();
   return done();
 }
 
@@ -238,6 +223,7 @@ constexpr QmpCommand kCommands[] = {
     {"screendump", "filename:s,format:s?", do_screendump},
     {"send-key", "keys:a,hold-time:i?", do_send_key},
     {"input-send-event", "events:a,device:s?,head:i?", do_input_send_event},
+    {"inject-nmi", "", do_inject_nmi},
     {"eject", "device:s?,id:s?,force:b?", do_eject},
     {"change", "device:s,target:s,arg:s?", do_change},
     {"blockdev-change-medium", "device:s?,id:s?,filename:s,format:s?,force:b?,read-only-mode:s?", do_change_medium},

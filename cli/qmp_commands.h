@@ -8,6 +8,7 @@
 #include <string_view>
 #include <variant>
 
+#include "cli/input_events.h"
 #include "runtime/machine/machine.h"
 
 namespace ringshift::cli {
@@ -21,6 +22,7 @@ using QmpResult = std::variant<nlohmann::json, QmpError>;
 struct QmpCall {
   machine::Machine& machine;
   const std::function<std::string(std::string_view)>& monitor;
+  PointerHand& hand;                // of the session
   const nlohmann::json& arguments;  // an object whose members are those of the command, with the right types
 };
 

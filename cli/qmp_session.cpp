@@ -111,7 +111,7 @@ void QmpSession::command(const std::string& text) {
     return fail("GenericError", wrong);
   }
   if (name == "system_reset") reset_by_host_ = true;
-  const QmpResult result = found->run({machine_, host_.monitor, arguments});
+  const QmpResult result = found->run({machine_, host_.monitor, hand_, arguments});
   if (const auto* error = std::get_if<QmpError>(&result)) return fail(error->kind, error->text);
   done(std::get<json>(result));
 }

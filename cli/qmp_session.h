@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "cli/input_events.h"
 #include "cli/json_stream.h"
 #include "runtime/machine/machine.h"
 
@@ -32,6 +33,7 @@ class QmpSession {
   machine::Machine& machine_;
   Host host_;
   JsonStream stream_;
+  PointerHand hand_;
   bool open_ = false;
   bool negotiated_ = false;
   bool reset_by_host_ = false, quit_by_qmp_ = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <fstream>
 #include <iterator>
 #include <memory>
 #include <utility>
@@ -31,6 +32,8 @@ MachineConfig machine_config(const RunOptions& options) {
   config.translate.count_retired = options.stats;
   if (options.engine == EngineChoice::interpret) config.engine = machine::EngineKind::interpret;
   config.cpu = options.cpu;
+  config.apic = options.apic;
+  config.hpet = options.hpet;
   config.debug_exit = options.debug_exit;
   config.command_line = options.append;
   config.log = say;
@@ -143,6 +146,14 @@ int run_one(MachineConfig config, HostSide& host, const RunOptions& options) {
   return exit_code(end, host.stopped());
 }
 
+// What is printed goes to a file, as it comes.
+std::optional<std::string> open_printer(const std::string& path, MachineConfig& config) {
+  auto file = std::make_shared<std::ofstream>(path, std::ios::binary | std::ios::trunc);
+  if (!*file) return "--parallel '" + path + "': cannot be written";
+  config.parallel_output = [file](std::uint8_t byte) { file->put(static_cast<char>(byte)).flush(); };
+  return std::nullopt;
+}
+
 }  // namespace
 
 int run(const RunOptions& options) {
@@ -150,6 +161,9 @@ int run(const RunOptions& options) {
   std::signal(SIGXFSZ, SIG_IGN);
   MachineConfig config = machine_config(options);
   if (const auto error = load_images(options, config)) return bad_usage(*error);
+  if (options.parallel_file) {
+    if (const auto error = open_printer(*options.parallel_file, config)) return bad_usage(*error);
+  }
   auto created = HostSide::create(options);
   if (const auto* error = std::get_if<std::string>(&created)) return bad_usage(*error);
   HostSide& host = *std::get<0>(created);

@@ -273,6 +273,26 @@ Error check_debug_exit(std::string_view text, machine::DebugExitPort& port) {
   return std::nullopt;
 }
 
+// The default: what a PC with firmware has. A kernel that is started directly is up earlier without.
+Error check_presence(std::string_view option, std::string_view text, bool by_default, bool& present) {
+  if (text != "auto" && text != "on" && text != "off") {
+    return fmt::format("{} '{}': none of auto, on, off", option, text);
+  }
+  present = text == "auto" ? by_default : text == "on";
+  return std::nullopt;
+}
+
+Error check_hardware(const RunText& text, RunOptions& options) {
+  if (auto error = check_presence("--apic", text.apic, options.pc.has_value(), options.apic)) return error;
+  if (auto error = check_presence("--hpet", text.hpet, options.pc.has_value(), options.hpet)) return error;
+  constexpr std::string_view kFile = "file:";
+  if (text.parallel == "none") return std::nullopt;
+  if (!text.parallel.starts_with(kFile)) return fmt::format("--parallel '{}': none of none, file:PATH", text.parallel);
+  options.parallel_file = text.parallel.substr(kFile.size());
+  if (options.parallel_file->empty()) return fmt::format("--parallel '{}': the path is missing", text.parallel);
+  return std::nullopt;
+}
+
 }  // namespace
 
 void add_run_options(CLI::App& app, RunText& text) {
@@ -304,6 +324,12 @@ void add_run_options(CLI::App& app, RunText& text) {
       ->type_name("PORTS")
       ->expected(0, 1);
   app.callback([&app, &text] { text.debug_exit = app.count("--debug-exit") != 0; });
+
+  app.add_option("--apic", text.apic, "Local and I/O APIC: on, off, or auto: with firmware")->type_name("WHEN");
+  app.add_option("--hpet", text.hpet, "High precision event timers: on, off, or auto: with firmware")
+      ->type_name("WHEN");
+  app.add_option("--parallel", text.parallel, "First parallel port: none, or file:PATH for what is printed")
+      ->type_name("WHERE");
 
   const std::string pc = "A machine that starts with firmware";
   app.add_option("--disk", text.disks, "Hard disk [format=raw|qcow2,snapshot,readonly]")
@@ -358,6 +384,7 @@ std::variant<RunOptions, std::string> check_run_options(const RunText& text) {
   if (auto error = check_controls(text, options)) return *error;
   if (auto error = check_cpu(text.cpu, options.cpu)) return *error;
   if (auto error = check_pc(text, options)) return *error;
+  if (auto error = check_hardware(text, options)) return *error;
   if (text.timeout) {
     if (auto error = check_timeout(*text.timeout, options.timeout_ns)) return *error;
   }

@@ -43,6 +43,8 @@ struct RunText {
   std::string display = "none";
   std::string engine = "translate";
   std::string cpu = "core2";
+  std::string apic = "auto", hpet = "auto";
+  std::string parallel = "none";
   std::optional<std::string> timeout{};
   bool debug_exit = false;
   std::string debug_exit_ports{};  // "iobase=0x501,iosize=4", or nothing
@@ -87,6 +89,8 @@ struct RunOptions {
   SerialTarget serial;
   EngineChoice engine = EngineChoice::translate;
   CpuModel cpu = CpuModel::core2;
+  bool apic = false, hpet = false;
+  std::optional<std::string> parallel_file{};  // nothing: there is no parallel port
   std::optional<std::uint64_t> timeout_ns;
   std::optional<machine::DebugExitPort> debug_exit;
   bool stats = false, no_reboot = false, verify = false, perf_map = false;

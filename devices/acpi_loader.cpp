@@ -75,7 +75,10 @@ AcpiFiles build_acpi_files(AcpiConfig config) {
   commands.pointer(kTables, kTables, built.fadt + 40, 4);   // DSDT
   commands.pointer(kTables, kTables, built.fadt + 140, 8);  // DSDT again
   commands.checksum(kTables, built.fadt + 9, built.fadt, length(built.fadt));
-  commands.pointer(kTables, kTables, built.rsdt + 36, 4);  // FADT
+  // FADT, MADT, HPET
+  for (std::uint32_t at = built.rsdt + 36; at < built.rsdt + length(built.rsdt); at += 4) {
+    commands.pointer(kTables, kTables, at, 4);
+  }
   commands.checksum(kTables, built.rsdt + 9, built.rsdt, length(built.rsdt));
   commands.pointer(kRsdp, kTables, 16, 4);  // RSDT
   commands.checksum(kRsdp, 8, 0, kRsdpBytes);

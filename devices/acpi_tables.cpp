@@ -1,10 +1,16 @@
 #include "devices/acpi_tables.h"
 
 #include <cassert>
+#include <iterator>
 #include <numeric>
+#include <utility>
 
 #include "devices/acpi_pm.h"
 #include "devices/aml.h"
+#include "devices/hpet.h"
+#include "devices/io_apic.h"
+#include "devices/isa_irqs.h"
+#include "devices/local_apic.h"
 #include "devices/pci.h"
 
 namespace ringshift::devices {
@@ -92,6 +98,12 @@ Bytes isa_devices(const AcpiConfig& config) {
     out = join({out, pnp_device("KBD", "PNP0303", 0, resource_template({io(0x60, 1), io(0x64, 1), irq(1)}))});
   }
   if (config.mouse) out = join({out, pnp_device("MOU", "PNP0F13", 0, resource_template({irq(12)}))});
+  if (config.parallel) {
+    out = join({out, pnp_device("LPT", "PNP0400", 0, resource_template({io(0x378, 3), irq(7)}))});
+  }
+  if (config.hpet) {
+    out = join({out, pnp_device("HPET", "PNP0103", 0, resource_template({memory_fixed(Hpet::kBase, 0x400)}))});
+  }
   unsigned number = 0;
   for (const AcpiSerialPort& port : config.serial_ports) {
     ++number;
@@ -163,13 +175,60 @@ Table fadt(const AcpiConfig& config, std::uint32_t facs, std::uint32_t dsdt) {
   return t;
 }
 
+// Processor 0, the I/O APIC, and how the interrupts of ISA differ from its pins: the timer is on another, and those of
+// PCI and ACPI are levels.
+Table madt() {
+  constexpr std::uint32_t kFixed = kHeaderSize + 8, kProcessor = 8, kIoApicEntry = 12, kOverride = 10, kNmi = 6;
+  constexpr std::uint16_t kConforming = 0x0, kHighLevel = 0xD;
+  constexpr unsigned kLevels[] = {5, acpi::kSciIrq, 10, 11};
+  Table t(kFixed + kProcessor + kIoApicEntry + kOverride * (1 + std::size(kLevels)) + kNmi);
+  t.header("APIC", 1);
+  t.put(36, LocalApic::kBase, 4);
+  t.put(40, 1, 4);  // there are 8259s too
+  std::uint32_t at = kFixed;
+  const auto entry = [&](unsigned type, std::uint32_t length) {
+    t.put(at, type, 1);
+    t.put(at + 1, length, 1);
+    return std::exchange(at, at + length);
+  };
+  std::uint32_t place = entry(0, kProcessor);
+  t.put(place + 4, 1, 4);  // enabled
+  place = entry(1, kIoApicEntry);
+  t.put(place + 4, IoApic::kBase, 4);
+  const auto interrupt = [&](unsigned irq, std::uint16_t flags) {
+    place = entry(2, kOverride);
+    t.put(place + 3, irq, 1);
+    t.put(place + 4, IsaIrqs::pin_of(irq), 4);
+    t.put(place + 8, flags, 2);
+  };
+  interrupt(0, kConforming);
+  for (const unsigned irq : kLevels) interrupt(irq, kHighLevel);
+  place = entry(4, kNmi);
+  t.put(place + 2, 0xFF, 1);  // all processors
+  t.put(place + 5, 1, 1);     // LINT1
+  t.checksum(9);
+  return t;
+}
+
+Table hpet() {
+  Table t(56);
+  t.header("HPET", 1);
+  t.put(36, Hpet::kCapabilities, 4);
+  t.put(41, 64, 1);  // in memory, 64 bits wide
+  t.put(44, Hpet::kBase, 8);
+  t.put(53, 0x80, 2);  // ticks between two interrupts of a periodic timer, at least
+  t.checksum(9);
+  return t;
+}
+
 std::uint32_t align(std::uint32_t value, std::uint32_t to) { return (value + to - 1) & ~(to - 1); }
 
 }  // namespace
 
 AcpiTables build_acpi_tables(const AcpiConfig& config) {
   assert(config.base % 16 == 0);
-  constexpr std::uint32_t kRsdpSize = 20, kRsdtSize = kHeaderSize + 4, kFacsSize = 64;
+  constexpr std::uint32_t kRsdpSize = 20, kFacsSize = 64;
+  const std::uint32_t rsdt_size = kHeaderSize + 4 * (1U + (config.apic ? 1U : 0U) + (config.hpet ? 1U : 0U));
 
   Table dsdt(kHeaderSize);
   dsdt.append(definition_block(config));
@@ -179,7 +238,7 @@ AcpiTables build_acpi_tables(const AcpiConfig& config) {
   AcpiTables out;
   out.facs = align(config.base + kRsdpSize, 64) - config.base;  // the FACS must lie on a 64-byte boundary
   out.rsdt = out.facs + kFacsSize;
-  out.fadt = align(out.rsdt + kRsdtSize, 16);
+  out.fadt = align(out.rsdt + rsdt_size, 16);
   out.dsdt = align(out.fadt + 244, 16);
 
   Table rsdp(kRsdpSize);
@@ -193,12 +252,28 @@ AcpiTables build_acpi_tables(const AcpiConfig& config) {
   facs.put(4, kFacsSize, 4);
   facs.put(32, 1, 1);  // version
 
-  Table rsdt(kRsdtSize);
+  std::uint32_t end = out.dsdt + static_cast<std::uint32_t>(dsdt.bytes().size());
+  Table rsdt(rsdt_size);
   rsdt.header("RSDT", 1);
-  rsdt.put(kHeaderSize, config.base + out.fadt, 4);
+  std::uint32_t pointer = kHeaderSize;
+  const auto point_to = [&](std::uint32_t table) {
+    rsdt.put(pointer, config.base + table, 4);
+    pointer += 4;
+  };
+  std::vector<std::pair<std::uint32_t, Table>> more;
+  const auto add = [&](Table table) {
+    const std::uint32_t place = align(end, 16);
+    end = place + static_cast<std::uint32_t>(table.bytes().size());
+    point_to(place);
+    more.emplace_back(place, std::move(table));
+    return place;
+  };
+  point_to(out.fadt);
+  if (config.apic) out.madt = add(madt());
+  if (config.hpet) out.hpet = add(hpet());
   rsdt.checksum(9);
 
-  out.bytes.assign(out.dsdt + dsdt.bytes().size(), 0);
+  out.bytes.assign(end, 0);
   const auto place = [&out](std::uint32_t offset, const Table& table) {
     std::copy(table.bytes().begin(), table.bytes().end(), out.bytes.begin() + offset);
   };
@@ -207,6 +282,7 @@ AcpiTables build_acpi_tables(const AcpiConfig& config) {
   place(out.rsdt, rsdt);
   place(out.fadt, fadt(config, config.base + out.facs, config.base + out.dsdt));
   place(out.dsdt, dsdt);
+  for (const auto& [offset, table] : more) place(offset, table);
   return out;
 }
 

@@ -25,15 +25,19 @@ struct AcpiConfig {
   bool mouse = false;
   bool vga = false;
   bool pm_timer_32bit = false;
+  bool apic = false;  // a local and an I/O APIC
+  bool hpet = false;
+  bool parallel = false;  // LPT1 at 378h, IRQ 7
 };
 
 struct AcpiTables {
   std::vector<std::uint8_t> bytes;  // to be copied to AcpiConfig::base
   // Offsets in `bytes`. The RSDP's is 0.
   std::uint32_t rsdt = 0, fadt = 0, facs = 0, dsdt = 0;
+  std::uint32_t madt = 0, hpet = 0;  // 0: none
 };
 
-// RSDP (revision 0), RSDT, FADT (revision 3), FACS and DSDT. There is no MADT: interrupts come through the PICs.
+// RSDP (revision 0), RSDT, FADT (revision 3), FACS and DSDT; MADT (revision 1) and HPET if there are such devices.
 AcpiTables build_acpi_tables(const AcpiConfig& config);
 
 }  // namespace ringshift::devices

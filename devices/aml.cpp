@@ -131,6 +131,12 @@ Bytes dma(unsigned channel) { return {0x2A, static_cast<std::uint8_t>(1U << chan
 
 Bytes bus_range(std::uint16_t first, std::uint16_t last) { return address_space(2, kBus, 0, first, last); }
 Bytes io_range(std::uint16_t first, std::uint16_t last) { return address_space(2, kIo, kEntireRange, first, last); }
+Bytes memory_fixed(std::uint32_t first, std::uint32_t size) {
+  Bytes out{0x86, 9, 0, 0};
+  append_le(out, first, 4);
+  append_le(out, size, 4);
+  return out;
+}
 Bytes memory_range(std::uint32_t first, std::uint32_t last, bool cacheable) {
   return address_space(4, kMemory, static_cast<std::uint8_t>(kReadWrite | (cacheable ? kCacheable : 0)), first, last);
 }

@@ -33,6 +33,7 @@ Bytes irq(unsigned number);                         // edge, active high, exclus
 Bytes dma(unsigned channel);                        // compatibility mode, 8-bit
 Bytes bus_range(std::uint16_t first, std::uint16_t last);
 Bytes io_range(std::uint16_t first, std::uint16_t last);
+Bytes memory_fixed(std::uint32_t first, std::uint32_t size);  // read-only
 Bytes memory_range(std::uint32_t first, std::uint32_t last, bool cacheable);
 
 }  // namespace ringshift::devices::aml

@@ -29,6 +29,12 @@ std::int64_t epoch(const MachineConfig& config, const devices::Clock& clock) {
   return static_cast<std::int64_t>(std::time(nullptr)) - static_cast<std::int64_t>(clock.now_ns() / 1'000'000'000);
 }
 
+std::unique_ptr<devices::IoApic> make_io_apic(devices::LocalApic* local) {
+  if (local == nullptr) return nullptr;
+  return std::make_unique<devices::IoApic>(
+      [local](const devices::ApicMessage& message) { return local->receive(message); });
+}
+
 // The end of what may hold code: with firmware, ROM and video memory too.
 std::uint64_t code_tracked(const MachineConfig& config, const MemoryLayout& layout) {
   if (layout.above_hole() != 0 || config.firmware) return MemoryLayout::kAboveHole + layout.above_hole();
@@ -66,16 +72,27 @@ Board::Board(const MachineConfig& config, const devices::Clock& clock, Log log, 
       physical_(memory_),
       code_pages_(code_tracked(config, layout_)),
       events_(clock),
-      pic_([this](bool asserted) { set_interrupt_pin(asserted); }),
+      pic_([this](bool asserted) {
+        if (local_apic_) {
+          local_apic_->set_lint0(asserted);
+        } else {
+          update_interrupt_pin();
+        }
+      }),
+      local_apic_(make_local_apic()),
+      io_apic_(make_io_apic(local_apic_.get())),
+      irqs_(pic_, io_apic_.get()),
+      irq0_(irqs_.line(0)),
+      irq8_(irqs_.line(8)),
       a20_([this](bool enabled) {
         if (mmu_) mmu_->mask_a20(!enabled);
       }),
       on_power_([this](devices::PowerRequest request) { request_power(request); }),
-      pit_(events_, pic_.line(0)),
+      pit_(events_, irq0_.of_timer()),
       port61_(pit_, clock),
       serial_(config, events_),
-      uart_(pic_.line(4), serial_),
-      i8042_(pic_.line(1), pic_.line(12), a20_, on_power_,
+      uart_(irqs_.line(4), serial_),
+      i8042_(irqs_.line(1), irqs_.line(12), a20_, on_power_,
              config.firmware ? devices::I8042::AuxPort::mouse : devices::I8042::AuxPort::absent, &events_),
       typing_timer_(events_.add([this](std::uint64_t) { type_next(); })),
       port92_(a20_, on_power_),
@@ -93,11 +110,13 @@ Board::Board(const MachineConfig& config, const devices::Clock& clock, Log log, 
       }),
       reset_control_(on_power_),
       pci_(&reset_control_),
-      rtc_(events_, pic_.line(8), epoch(config, clock)),
+      rtc_(events_, irq8_.of_timer(), epoch(config, clock)),
       pc_(make_pc()),
-      acpi_pm_(events_, pc_ ? pc_->sci() : pic_.line(devices::acpi::kSciIrq), on_power_),
+      acpi_pm_(events_, pc_ ? pc_->sci() : irqs_.line(devices::acpi::kSciIrq), on_power_),
       power_management_(devices::acpi::kPmBase) {
   uart_.wait_for_listener();
+  make_hpet();
+  if (config.parallel_output) parallel_.emplace(irqs_.line(devices::ParallelPort::kIrq), config.parallel_output);
   claim_ports();
   fill_cmos();
   if (pc_) {
@@ -105,11 +124,12 @@ Board::Board(const MachineConfig& config, const devices::Clock& clock, Log log, 
   } else {
     set_up_chipset();
   }
+  map_system_devices();
 }
 
 std::unique_ptr<PcHardware> Board::make_pc() {
   if (!config_.firmware) return nullptr;
-  return std::make_unique<PcHardware>(PcSockets{config_, layout_, physical_, code_pages_, bus_, events_, pic_, pci_,
+  return std::make_unique<PcHardware>(PcSockets{config_, layout_, physical_, code_pages_, bus_, events_, irqs_, pci_,
                                                 dma_, rtc_,
                                                 [this](PhysAddr base, std::uint64_t size) {
                                                   if (mmu_) mmu_->physical_map_changed(base, size);
@@ -118,6 +138,34 @@ std::unique_ptr<PcHardware> Board::make_pc() {
                                                   if (mmu_) mmu_->protect_code(page);
                                                 },
                                                 log_, config_.virtual_time ? nullptr : wake_});
+}
+
+std::unique_ptr<devices::LocalApic> Board::make_local_apic() {
+  if (!config_.apic || config_.cpu == CpuModel::i486) return nullptr;
+  return std::make_unique<devices::LocalApic>(
+      events_, devices::LocalApic::Wiring{[this] { update_interrupt_pin(); }, [this] { raise_nmi(); },
+                                          [this](std::uint8_t vector) { io_apic_->end_of_interrupt(vector); }});
+}
+
+void Board::make_hpet() {
+  if (!config_.hpet) return;
+  devices::Hpet::Wiring wiring;
+  wiring.legacy = {&irq0_.of_hpet(), &irq8_.of_hpet()};
+  wiring.legacy_changed = [this](bool on) {
+    irq0_.give_to_hpet(on);
+    irq8_.give_to_hpet(on);
+  };
+  if (io_apic_) wiring.pin = [this](unsigned pin) { return &io_apic_->pin(pin); };
+  hpet_ = std::make_unique<devices::Hpet>(events_, std::move(wiring));
+}
+
+// Behind all memory, so that they win over it.
+void Board::map_system_devices() {
+  if (local_apic_) {
+    physical_.add_mmio(devices::LocalApic::kBase, devices::LocalApic::kBytes, *local_apic_);
+    physical_.add_mmio(devices::IoApic::kBase, devices::IoApic::kBytes, *io_apic_);
+  }
+  if (hpet_) physical_.add_mmio(devices::Hpet::kBase, devices::Hpet::kBytes, *hpet_);
 }
 
 void Board::claim_ports() {
@@ -136,6 +184,7 @@ void Board::claim_ports() {
   bus_.claim(devices::acpi::kSmiCommand, 2, acpi_pm_.smi_ports());
   bus_.claim(0xC0, 32, dma_.high_ports());
   bus_.claim(devices::DebugPort::kPort, 1, debug_port_);
+  if (parallel_) bus_.claim(devices::ParallelPort::kPort, devices::ParallelPort::kPorts, *parallel_);
   bus_.claim(0x3F8, 8, uart_);
   bus_.claim(0x4D0, 2, pic_.elcr_ports());
   bus_.claim(devices::acpi::kPm2Control, 1, acpi_pm_.pm2_port());
@@ -189,6 +238,7 @@ std::optional<std::string> Board::make_cpu() {
   reset(state_);
   cpu_.emplace(state_, *mmu_, *this);
   cpu_->model = config_.cpu;
+  cpu_->has_apic = local_apic_ != nullptr;
   state_.gpr[kEdx] = cpu_signature(config_.cpu);  // as reset leaves it
   state_.tsc_offset = 0 - tsc();
   if (config_.engine == EngineKind::interpret) {
@@ -205,6 +255,9 @@ std::optional<std::string> Board::load_images() {
   if (pc_) return std::nullopt;  // the CPU starts at the reset vector
   devices::AcpiConfig acpi;
   acpi.base = MemoryLayout::kFirmware;
+  acpi.apic = local_apic_ != nullptr;
+  acpi.hpet = hpet_ != nullptr;
+  acpi.parallel = parallel_.has_value();
   const auto tables = devices::build_acpi_tables(acpi);
   if (!physical_.copy_in(acpi.base, tables.bytes.data(), tables.bytes.size())) return "the ACPI tables do not fit";
 
@@ -229,7 +282,21 @@ void Board::port_write(std::uint16_t port, unsigned size, std::uint32_t value) {
 
 std::uint8_t Board::interrupt_acknowledge() {
   ++interrupts_;
+  if (local_apic_) {
+    if (const auto vector = local_apic_->acknowledge()) {
+      ++apic_interrupts_;
+      return *vector;
+    }
+  }
   return pic_.acknowledge();
+}
+
+void Board::apic_base_changed(std::uint64_t value) {
+  local_apic_->set_enabled((value & Cpu::kApicEnabled) != 0);
+  physical_.remove_mmio(*local_apic_);
+  const PhysAddr base = value & ~std::uint64_t{mmu::kPageMask};
+  if (local_apic_->enabled()) physical_.add_mmio(base, devices::LocalApic::kBytes, *local_apic_);
+  mmu_->physical_map_changed(base, devices::LocalApic::kBytes);
 }
 
 std::uint64_t Board::tsc() {
@@ -241,13 +308,35 @@ void Board::report(const char* message) {
   if (reported_.insert(message).second) log_(message);
 }
 
-void Board::set_interrupt_pin(bool asserted) {
+void Board::update_interrupt_pin() {
   // Other threads set other bits.
-  if (asserted) {
+  if (interrupt_pending()) {
     __atomic_fetch_or(&state_.pending, kInterruptWaiting, __ATOMIC_SEQ_CST);
   } else {
     __atomic_fetch_and(&state_.pending, static_cast<std::uint8_t>(~kInterruptWaiting), __ATOMIC_SEQ_CST);
   }
+}
+
+void Board::inject_nmi() {
+  if (!local_apic_) return raise_nmi();
+  local_apic_->set_lint1(true);
+  local_apic_->set_lint1(false);
+}
+
+void Board::raise_nmi() {
+  nmi_waits_ = true;
+  request_service();
+}
+
+bool Board::deliver_nmi() {
+  if (!nmi_waits_ || cpu_->nmi_blocked) return true;  // IRET asks for service then
+  if (state_.interrupt_shadow != 0) {
+    request_service();
+    return true;
+  }
+  nmi_waits_ = false;
+  ++nmis_;
+  return ringshift::deliver_nmi(*cpu_);
 }
 
 // ---- requests ---------------------------------------------------------------------------------
@@ -263,9 +352,11 @@ void Board::reset_cpu() {
   fresh.tsc_offset = state_.tsc_offset;
   fresh.watched = state_.watched;
   // Somebody may have kicked meanwhile: look again soon.
-  fresh.pending = static_cast<std::uint8_t>(kStopRequest | (pic_.pending() ? kInterruptWaiting : 0));
+  fresh.pending = static_cast<std::uint8_t>(kStopRequest | (interrupt_pending() ? kInterruptWaiting : 0));
   state_ = fresh;
   state_.refresh_pointers();
+  if (local_apic_) local_apic_->reset();
+  nmi_waits_ = cpu_->nmi_blocked = false;
   a20_.set(true);  // else the CPU would not find the reset vector
   cpu_->watch_hits = 0;
   cpu_->no_debug_trap = false;
@@ -326,6 +417,8 @@ void Board::type_next() {
 
 engine::Stats Board::stats() const {
   engine::Stats stats{{"external interrupts", interrupts_},
+                      {"of them from the local APIC", apic_interrupts_},
+                      {"NMIs", nmis_},
                       {"port accesses", port_accesses_},
                       {"reads of unmapped memory", physical_.unmapped_reads()},
                       {"writes to unmapped memory", physical_.unmapped_writes()},

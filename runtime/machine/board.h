@@ -18,8 +18,13 @@
 #include "devices/clock.h"
 #include "devices/debug_port.h"
 #include "devices/dma8237.h"
+#include "devices/hpet.h"
 #include "devices/i8042.h"
+#include "devices/io_apic.h"
 #include "devices/isa_debug_exit.h"
+#include "devices/isa_irqs.h"
+#include "devices/local_apic.h"
+#include "devices/parallel.h"
 #include "devices/pci.h"
 #include "devices/pic.h"
 #include "devices/pit.h"
@@ -28,6 +33,7 @@
 #include "devices/post_port.h"
 #include "devices/reset_control.h"
 #include "devices/rtc.h"
+#include "devices/timer_line.h"
 #include "devices/uart.h"
 #include "mmu/mmu.h"
 #include "runtime/machine/machine.h"
@@ -66,6 +72,10 @@ class Board final : public Platform {
   void skip_tsc(std::uint64_t ticks) { state_.tsc_offset -= ticks; }
   void press_power_button() { acpi_pm_.press_power_button(); }
   [[nodiscard]] const devices::Pic& pic() const { return pic_; }
+  // Non-maskable interrupts reach the CPU through LINT1, or without an APIC through its pin.
+  void inject_nmi();
+  // Between two instructions. False: the delivery ended in a triple fault.
+  [[nodiscard]] bool deliver_nmi();
   [[nodiscard]] PcHardware* pc() { return pc_.get(); }  // null without firmware
 
   [[nodiscard]] devices::PowerRequest power_request() const { return power_; }
@@ -93,9 +103,10 @@ class Board final : public Platform {
   // ---- Platform: what instructions see ---------------------------------------------------------
   std::uint32_t port_read(std::uint16_t port, unsigned size) override;
   void port_write(std::uint16_t port, unsigned size, std::uint32_t value) override;
-  bool interrupt_pending() override { return pic_.pending(); }
+  bool interrupt_pending() override { return local_apic_ ? local_apic_->pending() : pic_.pending(); }
   std::uint8_t interrupt_acknowledge() override;
   std::uint64_t tsc() override;
+  void apic_base_changed(std::uint64_t value) override;
   void mode_changed() override {}  // the engine looks at the mode itself after every callout
   void report(const char* message) override;
 
@@ -129,7 +140,11 @@ class Board final : public Platform {
   void request_power(devices::PowerRequest request);
   // Ends the current engine run soon: something for the machine to do.
   void request_service();
-  void set_interrupt_pin(bool asserted);
+  void update_interrupt_pin();
+  void raise_nmi();
+  std::unique_ptr<devices::LocalApic> make_local_apic();
+  void make_hpet();
+  void map_system_devices();
 
   const MachineConfig& config_;
   const devices::Clock& clock_;
@@ -146,12 +161,17 @@ class Board final : public Platform {
   devices::EventQueue events_;
   devices::PortBus bus_;
   devices::Pic pic_;
+  std::unique_ptr<devices::LocalApic> local_apic_;  // both or none
+  std::unique_ptr<devices::IoApic> io_apic_;
+  devices::IsaIrqs irqs_;
+  devices::TimerLine irq0_, irq8_;
   devices::A20Gate a20_;
   devices::PowerCallback on_power_;
   devices::Pit pit_;
   devices::Port61 port61_;
   SerialBuffer serial_;
   devices::Uart uart_;
+  std::optional<devices::ParallelPort> parallel_;
   devices::I8042 i8042_;
   std::deque<Key> typed_;  // not yet given to the keyboard
   devices::EventQueue::TimerId typing_timer_;
@@ -164,6 +184,7 @@ class Board final : public Platform {
   devices::ResetControl reset_control_;
   devices::PciHost pci_;
   devices::Rtc rtc_;
+  std::unique_ptr<devices::Hpet> hpet_;
   std::unique_ptr<PcHardware> pc_;  // with firmware; else the three functions below stand for it
   devices::AcpiPm acpi_pm_;
   devices::HostBridge host_bridge_;
@@ -174,6 +195,9 @@ class Board final : public Platform {
   devices::PowerRequest power_ = devices::PowerRequest::none;
   std::optional<std::uint32_t> debug_exit_code_;
   std::uint64_t interrupts_ = 0;
+  std::uint64_t apic_interrupts_ = 0;  // of them, those that the local APIC gave
+  std::uint64_t nmis_ = 0;
+  bool nmi_waits_ = false;
   std::uint64_t port_accesses_ = 0;
 
   std::optional<mmu::Mmu> mmu_;

@@ -181,6 +181,9 @@ std::optional<RunEnd> Machine::service() {
   for (const auto& move : moves) board_->move_pointer(move);
   serial_backlog_.store(board_->serial_unread(), std::memory_order_relaxed);
   board_->flush_serial();
+  if (!stopped_ && !board_->deliver_nmi()) {
+    if (auto end = on_triple_fault()) return end;
+  }
   if (const auto code = board_->debug_exit_code()) return RunEnd{Reason::debug_exit, *code, {}};
   switch (board_->power_request()) {
     case devices::PowerRequest::off:
@@ -343,6 +346,8 @@ void Machine::press_power_button() {
   board_->press_power_button();
   tell({MachineEvent::Kind::power_button});
 }
+
+void Machine::inject_nmi() { board_->inject_nmi(); }
 
 namespace {
 constexpr std::size_t kFloppy = 4;  // behind the IDE positions

@@ -104,6 +104,8 @@ struct MachineConfig {
   bool reboot = true;                                      // a reset boots again; else it ends the run
   std::uint64_t timeout_ns = devices::EventQueue::kNever;  // of host time
   std::optional<DebugExitPort> debug_exit;
+  bool apic = false;  // a local APIC, if the CPU model may have one, and an I/O APIC
+  bool hpet = false;
 
   std::optional<Firmware> firmware;   // then there is no kernel
   std::array<IdeUnit, 4> ide;         // with firmware
@@ -113,6 +115,8 @@ struct MachineConfig {
   std::vector<boot::Image> modules;
   std::string command_line;
 
+  // What is sent to the first parallel port; empty: there is no such port.
+  std::function<void(std::uint8_t)> parallel_output;
   // Both are called on the thread that runs the machine. `log` gets one line without its newline.
   std::function<void(std::span<const std::uint8_t>)> serial_output;
   std::function<void(std::string_view)> log;
@@ -185,6 +189,7 @@ class Machine {
   // As the button on the case: RAM and CMOS keep their contents, if there is firmware.
   void press_reset() { reset_asked_ = true; }
   void press_power_button();
+  void inject_nmi();
   [[nodiscard]] std::vector<DriveInfo> drives() const;
   // Puts a medium into a drive for media, or takes it out (null), which a lock of the guest's prevents unless `force`.
   // The error is one readable line.

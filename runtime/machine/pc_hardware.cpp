@@ -46,11 +46,11 @@ PcHardware::PcHardware(PcSockets sockets)
       bios_at_(s_.layout.bytes()),
       video_at_(bios_at_ + rounded(s_.config.firmware->bios.size())),
       vga_bios_at_(video_at_ + devices::VgaState::kMemoryBytes),
-      irq9_(s_.pic.line(devices::acpi::kSciIrq)),
+      irq9_(s_.irqs.line(devices::acpi::kSciIrq)),
       sci_(irq9_.add_source()),
       pci_irq9_(irq9_.add_source()),
       router_([this](unsigned irq) -> devices::IrqLine& {
-        return irq == devices::acpi::kSciIrq ? pci_irq9_ : s_.pic.line(irq);
+        return irq == devices::acpi::kSciIrq ? pci_irq9_ : s_.irqs.line(irq);
       }),
       bridge_(*this),
       isa_(router_),
@@ -63,17 +63,17 @@ PcHardware::PcHardware(PcSockets sockets)
           log_line_.push_back(static_cast<char>(byte));
         }
       }),
-      uart2_(s_.pic.line(3), no_serial_),
+      uart2_(s_.irqs.line(3), no_serial_),
       vga_(s_.events.clock(), {s_.physical.memory().data() + video_at_, devices::VgaState::kMemoryBytes},
            [this] { screen_.changed(); }),
       vga_function_(rom_bytes(s_.config.firmware->vga_bios),
                     [this](const auto& before, const auto& after) { map_vga(before, after); }),
       frame_(s_.code_pages, s_.protect),
       screen_(s_.config, vga_, s_.events, frame_),
-      primary_(s_.physical, s_.pic.line(14)),
-      secondary_(s_.physical, s_.pic.line(15)),
+      primary_(s_.physical, s_.irqs.line(14)),
+      secondary_(s_.physical, s_.irqs.line(15)),
       ide_(primary_, secondary_, [this](std::optional<std::uint16_t> base) { move_bus_master(base); }),
-      floppy_(s_.physical, s_.dma, s_.pic.line(6)),
+      floppy_(s_.physical, s_.dma, s_.irqs.line(6)),
       worker_(s_.wake, s_.log) {
   map_memory();
   fill_fw_cfg();
@@ -247,6 +247,9 @@ void PcHardware::fill_fw_cfg() {
   devices::AcpiConfig acpi;
   acpi.vga = true;
   acpi.mouse = true;
+  acpi.apic = s_.config.apic && s_.config.cpu != CpuModel::i486;
+  acpi.hpet = s_.config.hpet;
+  acpi.parallel = s_.config.parallel_output != nullptr;
   acpi.serial_ports = {{0x3F8, 4}, {0x2F8, 3}};
   acpi.pci_memory_first = layout.low_end() <= kPciBelow2G ? kPciBelow2G : kPciBelow3G;
   auto files = devices::build_acpi_files(acpi);

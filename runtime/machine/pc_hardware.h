@@ -16,8 +16,8 @@
 #include "devices/fw_cfg.h"
 #include "devices/i440fx.h"
 #include "devices/ide_channel.h"
+#include "devices/isa_irqs.h"
 #include "devices/pci.h"
-#include "devices/pic.h"
 #include "devices/piix.h"
 #include "devices/piix3_ide.h"
 #include "devices/pirq_router.h"
@@ -44,7 +44,7 @@ struct PcSockets {
   mmu::CodePages& code_pages;
   devices::PortBus& bus;
   devices::EventQueue& events;
-  devices::Pic& pic;
+  devices::IsaIrqs& irqs;
   devices::PciHost& pci;
   devices::Dma8237& dma;
   devices::Rtc& rtc;

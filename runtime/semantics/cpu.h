@@ -33,6 +33,8 @@ class Platform {
   virtual std::uint64_t tsc() = 0;
   // Paging state or a translation-relevant mode changed under the engine's feet (CR0, CR3, CR4, EFER, A20).
   virtual void mode_changed() = 0;
+  // IA32_APIC_BASE has a new value.
+  virtual void apic_base_changed(std::uint64_t /*value*/) {}
   // One line for the log about something the guest did that we do not support. Called once a cause.
   virtual void report(const char* message) = 0;
 };
@@ -60,6 +62,14 @@ class Cpu {
   CpuModel model = CpuModel::core2;
   // Of Platform::tsc(), for CPUID; 0: not known.
   std::uint32_t tsc_kilohertz = 0;
+  // Clocks the local APIC's timer, and the TSC through a ratio that CPUID tells.
+  static constexpr std::uint32_t kCrystalKilohertz = 25'000;
+  // There is a local APIC; CPUID shows it while IA32_APIC_BASE enables it.
+  bool has_apic = false;
+  std::uint64_t apic_base = kApicBaseAtReset;
+  static constexpr std::uint64_t kApicBaseAtReset = 0xFEE00900, kApicEnabled = 1U << 11;  // EN, and BSP
+  // From an NMI to the next IRET there is no other one (SDM vol. 3, 6.7.1). IRET then asks for the dispatcher.
+  bool nmi_blocked = false;
   std::shared_ptr<HostThunks> thunks;  // stubs for instructions the host executes; made when first needed
   GuestFault fault;                    // valid when a handler returned Flow::fault or a MemResult is empty
   // Set by an instruction that no debug trap follows (INT n that began with TF set; MOV SS, with TF or breakpoints);

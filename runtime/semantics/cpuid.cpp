@@ -1,7 +1,8 @@
 // CPUID, and what each CPU model offers.
 //
 // The i486 is a late one that has CPUID; guests see that by EFLAGS.ID, which can be changed on all models.
-// A model claims only what is implemented: no APIC, MTRRs, machine checks, VME or performance counters.
+// The local APIC belongs to the machine as much as to the model: Cpu::has_apic.
+// A model claims only what is implemented: no MTRRs, machine checks, VME or performance counters.
 // The newest model carries the family and model of an in-order core (family 6, model 28): operating
 // systems know that such a core does not speculate and leave their mitigations out, which would cost
 // time and guard nothing here, because user code runs in windows where no supervisor page is mapped.
@@ -100,11 +101,25 @@ Registers features(const Model& m) {
 }
 
 // Leaf 15h: the TSC makes EBX ticks for each EAX ticks of a crystal of ECX Hz. An operating system that gets it need
-// not compare the TSC with timers, which takes time and goes wrong on a busy host.
+// not compare the TSC with timers, which takes time and goes wrong on a busy host; Linux also believes that the
+// crystal clocks the local APIC's timer, which here is so. The product of its kHz and EBX must fit into 32 bits (Linux
+// computes with them), so the ratio is the best that does: wrong by some 1e-9 at most.
 Registers tsc_ratio(std::uint32_t kilohertz) {
-  constexpr std::uint32_t kCrystalKilohertz = 100;
+  constexpr std::uint64_t kCrystal = Cpu::kCrystalKilohertz;
   if (kilohertz == 0) return {};
-  return {kCrystalKilohertz, kilohertz, kCrystalKilohertz * 1000, 0};
+  std::uint64_t best_denominator = 1, best_numerator = 1, least_error = ~0ULL;
+  const std::uint64_t most = 0xFFFFFFFFU / kilohertz;
+  for (std::uint64_t denominator = most / 2 + 1; denominator <= most && least_error != 0; ++denominator) {
+    const std::uint64_t exact = kilohertz * denominator;  // in units of 1 / kCrystal
+    const std::uint64_t numerator = (exact + kCrystal / 2) / kCrystal;
+    const std::uint64_t rounded = numerator * kCrystal;
+    const std::uint64_t error = rounded > exact ? rounded - exact : exact - rounded;
+    if (error >= least_error) continue;
+    best_denominator = denominator;
+    best_numerator = numerator;
+    least_error = error;
+  }
+  return {static_cast<std::uint32_t>(best_denominator), static_cast<std::uint32_t>(best_numerator), kCrystal * 1000, 0};
 }
 
 // Leaf 16h: base, maximum and bus frequency in MHz.
@@ -175,7 +190,8 @@ std::uint32_t cpu_signature(CpuModel model) { return model_of(model).signature; 
 
 Flow execute_cpuid(Cpu& cpu, const isa::Insn& /*insn*/) {
   CpuState& s = cpu.state;
-  const Registers r = query(model_of(cpu.model), s.gpr[kEax], s.gpr[kEcx], cpu.tsc_kilohertz);
+  Registers r = query(model_of(cpu.model), s.gpr[kEax], s.gpr[kEcx], cpu.tsc_kilohertz);
+  if (s.gpr[kEax] == 1 && cpu.has_apic && (cpu.apic_base & Cpu::kApicEnabled) != 0) r.edx |= feature::kApic;
   s.gpr[kEax] = r.eax;
   s.gpr[kEbx] = r.ebx;
   s.gpr[kEcx] = r.ecx;

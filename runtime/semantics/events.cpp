@@ -64,6 +64,11 @@ bool deliver_interrupt(Cpu& cpu, std::uint8_t vec) {
   return deliver_fault(cpu, GuestFault{cpu.fault});
 }
 
+bool deliver_nmi(Cpu& cpu) {
+  cpu.nmi_blocked = true;
+  return deliver_interrupt(cpu, vector::kNmi);
+}
+
 bool debug_trap(Cpu& cpu, bool stepped) {
   // What was met meanwhile is reported behind the next instruction.
   if (std::exchange(cpu.no_debug_trap, false)) return false;

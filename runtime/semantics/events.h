@@ -15,6 +15,9 @@ namespace ringshift {
 // Delivers an external interrupt. The caller has checked IF and the interrupt shadow. Clears `halted`.
 [[nodiscard]] bool deliver_interrupt(Cpu& cpu, std::uint8_t vec);
 
+// Delivers an NMI, which is not asked whether it is welcome: neither blocked nor in an interrupt shadow.
+[[nodiscard]] bool deliver_nmi(Cpu& cpu);
+
 // True if an external interrupt may be taken now (IF, no shadow).
 [[nodiscard]] inline bool interruptible(const CpuState& state) {
   return state.interrupt_flag != 0 && state.interrupt_shadow == 0;

@@ -1,4 +1,6 @@
 // IRET in all its forms (SDM vol. 2, IRET/IRETD).
+#include <utility>
+
 #include "runtime/semantics/far.h"
 #include "runtime/semantics/far_return.h"
 #include "runtime/semantics/handlers.h"
@@ -78,6 +80,8 @@ Flow return_protected(Cpu& cpu, const Frame& frame, FrameReader& reader, unsigne
 
 Flow execute_iret(Cpu& cpu, const isa::Insn& insn) {
   CpuState& s = cpu.state;
+  // Even if it faults.
+  if (std::exchange(cpu.nmi_blocked, false)) __atomic_fetch_or(&s.pending, kStopRequest, __ATOMIC_SEQ_CST);
   if (s.v86() && s.iopl() < 3) return cpu.raise(vector::kGp, 0);
   if (uses_descriptors(s) && (s.system_flags & eflags::kNt) != 0) {
     return cpu.mmu.frozen() ? Flow::fault : return_to_previous_task(cpu, next_eip(cpu, insn));

@@ -15,6 +15,7 @@ namespace {
 enum MsrNumber : std::uint32_t {
   kTimeStampCounter = 0x10,
   kPlatformId = 0x17,
+  kApicBase = 0x1B,
   kTscAdjust = 0x3B,
   kMicrocodeRevision = 0x8B,
   kSysenterCs = 0x174,
@@ -30,10 +31,16 @@ constexpr std::uint64_t kFastStrings = 1;         // the one bit of MISC_ENABLE 
 
 std::uint64_t tsc_now(Cpu& cpu) { return cpu.platform.tsc() + cpu.state.tsc_offset; }
 
-bool exists(CpuModel model, std::uint32_t msr) {
+constexpr std::uint64_t kApicBootProcessor = 1U << 8;
+constexpr std::uint64_t kApicAddress = 0xFFFFFF000;  // 36 physical bits
+
+bool exists(const Cpu& cpu, std::uint32_t msr) {
+  const CpuModel model = cpu.model;
   switch (msr) {
     case kTimeStampCounter:
       return true;
+    case kApicBase:
+      return cpu.has_apic && has_feature_edx(model, feature::kPae);  // since the P6 family
     case kSysenterCs:
     case kSysenterEsp:
     case kSysenterEip:
@@ -58,6 +65,8 @@ std::uint64_t read_msr(Cpu& cpu, std::uint32_t msr) {
   switch (msr) {
     case kTimeStampCounter:
       return tsc_now(cpu);
+    case kApicBase:
+      return cpu.apic_base;
     case kTscAdjust:
       return m.tsc_adjust;
     case kMicrocodeRevision:
@@ -99,6 +108,12 @@ bool write_msr(Cpu& cpu, std::uint32_t msr, std::uint64_t value) {
     case kTscAdjust:
       cpu.state.tsc_offset += value - m.tsc_adjust;
       m.tsc_adjust = value;
+      return true;
+    case kApicBase:
+      // The bit that says which processor boots stays what it is.
+      if ((value & ~(kApicAddress | Cpu::kApicEnabled | kApicBootProcessor)) != 0) return false;
+      cpu.apic_base = (value & ~kApicBootProcessor) | kApicBootProcessor;
+      cpu.platform.apic_base_changed(cpu.apic_base);
       return true;
     case kMicrocodeRevision:
       return true;  // software clears it before CPUID makes it valid again
@@ -143,7 +158,7 @@ Flow execute_rdmsr(Cpu& cpu, const isa::Insn& /*insn*/) {
   if (!has_feature_edx(cpu.model, feature::kMsr)) return cpu.raise(vector::kUd);
   if (s.cpl() != 0) return cpu.raise(vector::kGp, 0);
   const std::uint32_t msr = s.gpr[kEcx];
-  if (!exists(cpu.model, msr)) return refuse(cpu, msr, "read unsupported");
+  if (!exists(cpu, msr)) return refuse(cpu, msr, "read unsupported");
   const std::uint64_t value = read_msr(cpu, msr);
   s.gpr[kEax] = static_cast<std::uint32_t>(value);
   s.gpr[kEdx] = static_cast<std::uint32_t>(value >> 32);
@@ -155,7 +170,7 @@ Flow execute_wrmsr(Cpu& cpu, const isa::Insn& /*insn*/) {
   if (!has_feature_edx(cpu.model, feature::kMsr)) return cpu.raise(vector::kUd);
   if (s.cpl() != 0) return cpu.raise(vector::kGp, 0);
   const std::uint32_t msr = s.gpr[kEcx];
-  if (!exists(cpu.model, msr)) return refuse(cpu, msr, "wrote unsupported");
+  if (!exists(cpu, msr)) return refuse(cpu, msr, "wrote unsupported");
   const std::uint64_t value = static_cast<std::uint64_t>(s.gpr[kEdx]) << 32 | s.gpr[kEax];
   return write_msr(cpu, msr, value) ? Flow::next : refuse(cpu, msr, "wrote a reserved value to");
 }

@@ -37,9 +37,9 @@ void report_once(Cpu& cpu, std::uint32_t key, const char* message);
 [[nodiscard]] bool has_feature_edx(CpuModel model, std::uint32_t bit);
 namespace feature {
 inline constexpr std::uint32_t kFpu = 1U << 0, kDe = 1U << 2, kPse = 1U << 3, kTsc = 1U << 4, kMsr = 1U << 5,
-                               kPae = 1U << 6, kCx8 = 1U << 8, kSep = 1U << 11, kPge = 1U << 13, kCmov = 1U << 15,
-                               kPat = 1U << 16, kPse36 = 1U << 17, kClfsh = 1U << 19, kMmx = 1U << 23, kFxsr = 1U << 24,
-                               kSse = 1U << 25, kSse2 = 1U << 26;
+                               kPae = 1U << 6, kCx8 = 1U << 8, kApic = 1U << 9, kSep = 1U << 11, kPge = 1U << 13,
+                               kCmov = 1U << 15, kPat = 1U << 16, kPse36 = 1U << 17, kClfsh = 1U << 19, kMmx = 1U << 23,
+                               kFxsr = 1U << 24, kSse = 1U << 25, kSse2 = 1U << 26;
 }  // namespace feature
 [[nodiscard]] bool has_no_execute(CpuModel model);
 // Family, model and stepping: EAX of leaf 1, and EDX after reset.

@@ -177,7 +177,12 @@ TEST_F(Qmp, KeysAreKnownByNameOrNumber) {
   EXPECT_EQ(error("send-key", json::parse(R"({"keys":[{"type":"qcode","data":"any"}]})")),
             "GenericError: Invalid parameter 'any'");
   EXPECT_EQ(error("input-send-event", json::parse(R"({"events":[{"type":"btn","data":{}}]})")),
-            "GenericError: only events of type 'key' are supported");
+            "GenericError: a button event needs members 'down' and 'button'");
+  EXPECT_EQ(error("input-send-event", json::parse(R"({"events":[{"type":"rel","data":{"axis":"x","value":5}},
+                                                                {"type":"mtt","data":{}}]})")),
+            "GenericError: Parameter 'type' does not accept value 'mtt'");
+  EXPECT_EQ(error("input-send-event", json::parse(R"({"events":[{"type":"abs","data":{"axis":"x","value":5}}]})")),
+            "no error");
 }
 
 TEST_F(Qmp, TheScreenGoesToAPngFile) {

@@ -218,5 +218,61 @@ TEST_F(Tables, DsdtDisassemblesAndCompilesWithoutWarnings) {
   std::filesystem::remove_all(folder);
 }
 
+// ---- APICs and HPET ---------------------------------------------------------------------------
+
+class TablesWithApic : public Tables {
+ protected:
+  TablesWithApic() : Tables({.apic = true, .hpet = true}) {}
+};
+
+TEST_F(TablesWithApic, RsdtLeadsToAllOfThem) {
+  EXPECT_EQ(length(tables.rsdt), 36U + 12);
+  EXPECT_EQ(at(get(tables.rsdt + 36, 4)), tables.fadt);
+  EXPECT_EQ(at(get(tables.rsdt + 40, 4)), tables.madt);
+  EXPECT_EQ(at(get(tables.rsdt + 44, 4)), tables.hpet);
+  for (const std::uint32_t table : {tables.rsdt, tables.madt, tables.hpet}) EXPECT_EQ(sum(table, length(table)), 0U);
+}
+
+TEST_F(TablesWithApic, MadtDescribesTheWiring) {
+  EXPECT_EQ(text(tables.madt, 4), "APIC");
+  EXPECT_EQ(get(tables.madt + 36, 4), 0xFEE00000U);
+  std::vector<std::string> entries;
+  for (std::uint32_t at = tables.madt + 44; at < tables.madt + length(tables.madt);) {
+    const auto size = static_cast<unsigned>(get(at + 1, 1));
+    std::string bytes;
+    for (unsigned i = 0; i < size; ++i) {
+      constexpr const char* kDigits = "0123456789ABCDEF";
+      const auto byte = get(at + i, 1);
+      bytes += {kDigits[byte >> 4], kDigits[byte & 15]};
+    }
+    entries.push_back(bytes);
+    at += size;
+  }
+  const std::vector<std::string> expected{
+      "0008000001000000",          // processor 0, APIC 0, enabled
+      "010C00000000C0FE00000000",  // I/O APIC 0 at FEC00000, from interrupt 0 on
+      "020A0000020000000000",      // IRQ 0 is pin 2
+      "020A0005050000000D00",      // levels
+      "020A0009090000000D00",
+      "020A000A0A0000000D00",
+      "020A000B0B0000000D00",
+      "0406FF000001",  // NMI on LINT1
+  };
+  EXPECT_EQ(entries, expected);
+}
+
+TEST_F(TablesWithApic, HpetIsWhereTheTableSays) {
+  EXPECT_EQ(text(tables.hpet, 4), "HPET");
+  EXPECT_EQ(get(tables.hpet + 36, 4), 0x8086A201U);
+  EXPECT_EQ(get(tables.hpet + 40, 1), 0U) << "memory";
+  EXPECT_EQ(get(tables.hpet + 44, 8), 0xFED00000U);
+}
+
+TEST_F(Tables, WithoutThemTheyAreNotMentioned) {
+  EXPECT_EQ(length(tables.rsdt), 36U + 4);
+  EXPECT_EQ(tables.madt, 0U);
+  EXPECT_EQ(tables.hpet, 0U);
+}
+
 }  // namespace
 }  // namespace ringshift::devices

@@ -46,8 +46,8 @@ TEST_P(Devices, KeepTheirInvariantsUnderRandomGuests) {
 }
 
 std::string rig_name(const testing::TestParamInfo<unsigned>& rig) {
-  constexpr const char* kNames[kRigs] = {"Pic",  "Pit", "Rtc",   "Uart", "I8042", "Pci",    "Dma",
-                                         "Acpi", "All", "FwCfg", "Vga",  "Ide",   "Floppy", "ChipSet"};
+  constexpr const char* kNames[kRigs] = {"Pic",   "Pit", "Rtc", "Uart",   "I8042",   "Pci",  "Dma",  "Acpi",    "All",
+                                         "FwCfg", "Vga", "Ide", "Floppy", "ChipSet", "Apic", "Hpet", "Parallel"};
   return kNames[rig.param];
 }
 INSTANTIATE_TEST_SUITE_P(Each, Devices, testing::Range(0U, kRigs), rig_name);

@@ -17,6 +17,7 @@
 #include "devices/reset_control.h"
 #include "devices/rtc.h"
 #include "devices/uart.h"
+#include "tests/fuzz/apic_rigs.h"
 #include "tests/fuzz/pc_rigs.h"
 
 namespace ringshift::fuzz {
@@ -379,6 +380,10 @@ std::unique_ptr<Rig> make_rig(unsigned number) {
       return std::make_unique<AcpiRig>();
     case 8:
       return std::make_unique<AllRig>();
+    case 14:
+    case 15:
+    case 16:
+      return make_apic_rig(number - 14);
     default:
       return make_pc_rig(number - 9);
   }
