@@ -31,31 +31,31 @@ int OverlayImage::read(std::uint64_t offset, std::span<std::uint8_t> to) {
 
 int OverlayImage::write(std::uint64_t offset, std::span<const std::uint8_t> from) {
   while (!from.empty()) {
-    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(kCluster - offset % kCluster, from.size()));
-    if (const int error = write_cluster(offset, from.first(count))) return error;
+    // Whole clusters together, and parts of one by themselves.
+    const std::uint64_t inside = offset % kCluster;
+    const std::size_t count = inside == 0 && from.size() >= kCluster
+                                  ? from.size() / kCluster * kCluster
+                                  : std::min<std::size_t>(kCluster - inside, from.size());
+    const auto part = from.first(count);
+    if (const int error = count % kCluster == 0 ? file_.write(offset, part) : write_part(offset, part)) return error;
+    for (std::uint64_t at = offset; at < offset + count; at += kCluster) {
+      maps_[at / kCluster / kClustersInMap].set(at / kCluster % kClustersInMap);
+    }
     from = from.subspan(count);
     offset += count;
   }
   return 0;
 }
 
-// Within one cluster.
-int OverlayImage::write_cluster(std::uint64_t offset, std::span<const std::uint8_t> from) {
-  const std::uint64_t cluster = offset / kCluster, inside = offset % kCluster;
-  int error = 0;
-  if (from.size() != kCluster && !has(cluster)) {
-    std::array<std::uint8_t, kCluster> whole{};
-    // The base ends where its medium does.
-    const std::uint64_t there = std::min(kCluster, bytes() - std::min(bytes(), cluster * kCluster));
-    error = base_->read(cluster * kCluster, std::span(whole).first(there));
-    if (error != 0) return error;
-    std::copy(from.begin(), from.end(), whole.begin() + static_cast<std::ptrdiff_t>(inside));
-    error = file_.write(cluster * kCluster, whole);
-  } else {
-    error = file_.write(offset, from);
-  }
-  if (error == 0) maps_[cluster / kClustersInMap].set(cluster % kClustersInMap);
-  return error;
+int OverlayImage::write_part(std::uint64_t offset, std::span<const std::uint8_t> from) {
+  const std::uint64_t inside = offset % kCluster, begin = offset - inside;
+  if (has(offset / kCluster)) return file_.write(offset, from);
+  std::array<std::uint8_t, kCluster> whole{};
+  // The base ends where its medium does.
+  const std::uint64_t there = std::min(kCluster, bytes() - std::min(bytes(), begin));
+  if (const int error = base_->read(begin, std::span(whole).first(there))) return error;
+  std::copy(from.begin(), from.end(), whole.begin() + static_cast<std::ptrdiff_t>(inside));
+  return file_.write(begin, whole);
 }
 
 }  // namespace ringshift::machine

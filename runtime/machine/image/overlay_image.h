@@ -25,7 +25,8 @@ class OverlayImage final : public ImageFile {
   static constexpr std::uint64_t kClustersInMap = 32768;
 
   [[nodiscard]] bool has(std::uint64_t cluster) const;
-  [[nodiscard]] int write_cluster(std::uint64_t offset, std::span<const std::uint8_t> from);
+  // Within one cluster, not all of it.
+  [[nodiscard]] int write_part(std::uint64_t offset, std::span<const std::uint8_t> from);
 
   std::unique_ptr<ImageFile> base_;
   HostFile file_;
