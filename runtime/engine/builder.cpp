@@ -64,7 +64,7 @@ void TranslateEngine::enter_in_directory(const Record& record) {
 TableId TranslateEngine::make_table(const CodePage& code) {
   const TableId table = tables_.add_table(code);
   if (table == kNoTable) return table;
-  for (const FragmentId id : fragments_->on_page(code.physical)) {
+  for (const FragmentId id : fragments_->on_page(code.physical, code.page)) {
     const Record& record = (*fragments_)[id];
     const bool begins_here =
         record.eip >> mmu::kPageShift == code.page && (record.physical ^ code.physical) < mmu::kPageSize;

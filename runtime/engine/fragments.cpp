@@ -47,8 +47,9 @@ FragmentId FragmentTable::add(Record record, const translator::Fragment& fragmen
   if (fragment.trap_exit) sites_[record.first_site + *fragment.trap_exit].traps = true;
   if (fragment.stale_exit) sites_[record.first_site + *fragment.stale_exit].stale = true;
   by_key_[key(record.physical, record.eip, record.mode)] = id;
-  by_page_[page_of(record.physical)].push_back(id);
-  if (record.second_page != 0) by_page_[record.second_page].push_back(id);
+  const std::uint32_t linear = record.eip >> mmu::kPageShift;
+  note_on_page(page_of(record.physical), linear, id);
+  if (record.second_page != 0) note_on_page(record.second_page, linear + 1, id);
   records_.push_back(std::move(record));
   return id;
 }
@@ -93,11 +94,21 @@ std::uint32_t FragmentTable::site_before(std::uint32_t host_offset) const {
   return number;
 }
 
-void FragmentTable::forget_on_page(mmu::PhysAddr page, FragmentId id) {
-  const auto found = by_page_.find(page);
-  if (found == by_page_.end()) return;
-  std::erase(found->second, id);
-  if (found->second.empty()) by_page_.erase(found);
+void FragmentTable::note_on_page(mmu::PhysAddr page, std::uint32_t linear, FragmentId id) {
+  auto& place = by_place_[place_key(page, linear)];
+  if (place.empty()) linear_pages_[page].push_back(linear);
+  place.push_back(id);
+}
+
+void FragmentTable::forget_on_page(mmu::PhysAddr page, std::uint32_t linear, FragmentId id) {
+  const auto place = by_place_.find(place_key(page, linear));
+  if (place == by_place_.end()) return;
+  std::erase(place->second, id);
+  if (!place->second.empty()) return;
+  by_place_.erase(place);
+  const auto found = linear_pages_.find(page);
+  std::erase(found->second, linear);
+  if (found->second.empty()) linear_pages_.erase(found);
 }
 
 void FragmentTable::kill(FragmentId id) {
@@ -113,16 +124,29 @@ void FragmentTable::kill(FragmentId id) {
   record.incoming.clear();
   const auto found = by_key_.find(key(record.physical, record.eip, record.mode));
   if (found != by_key_.end() && found->second == id) by_key_.erase(found);
-  forget_on_page(page_of(record.physical), id);
-  if (record.second_page != 0) forget_on_page(record.second_page, id);
+  const std::uint32_t linear = record.eip >> mmu::kPageShift;
+  forget_on_page(page_of(record.physical), linear, id);
+  if (record.second_page != 0) forget_on_page(record.second_page, linear + 1, id);
 }
 
 std::vector<FragmentId> FragmentTable::on_page(mmu::PhysAddr page) const {
-  const auto found = by_page_.find(page_of(page));
-  return found == by_page_.end() ? std::vector<FragmentId>{} : found->second;
+  std::vector<FragmentId> all;
+  const auto found = linear_pages_.find(page_of(page));
+  if (found == linear_pages_.end()) return all;
+  for (const std::uint32_t linear : found->second) {
+    const auto place = on_page(page, linear);
+    all.insert(all.end(), place.begin(), place.end());
+  }
+  return all;
 }
 
-bool FragmentTable::any_on_page(mmu::PhysAddr page) const { return by_page_.contains(page_of(page)); }
+std::span<const FragmentId> FragmentTable::on_page(mmu::PhysAddr page, std::uint32_t linear) const {
+  const auto found = by_place_.find(place_key(page_of(page), linear));
+  if (found == by_place_.end()) return {};
+  return found->second;
+}
+
+bool FragmentTable::any_on_page(mmu::PhysAddr page) const { return linear_pages_.contains(page_of(page)); }
 
 void FragmentTable::clear() {
   records_.clear();
@@ -130,7 +154,8 @@ void FragmentTable::clear() {
   points_.clear();
   briefs_.clear();
   by_key_.clear();
-  by_page_.clear();
+  linear_pages_.clear();
+  by_place_.clear();
   lookups_.clear();
 }
 

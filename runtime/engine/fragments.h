@@ -80,6 +80,8 @@ class FragmentTable {
   void kill(FragmentId id);
   // Live fragments with guest bytes on a physical page.
   [[nodiscard]] std::vector<FragmentId> on_page(mmu::PhysAddr page) const;
+  // Those of them whose bytes there are executed at linear page number `linear`.
+  [[nodiscard]] std::span<const FragmentId> on_page(mmu::PhysAddr page, std::uint32_t linear) const;
   [[nodiscard]] bool any_on_page(mmu::PhysAddr page) const;
   void clear();
 
@@ -88,7 +90,11 @@ class FragmentTable {
     return (physical >> mmu::kPageShift) << 40 ^ std::uint64_t{mode} << 32 ^ eip;
   }
   void patch(const Site& site, std::uint32_t destination_offset);
-  void forget_on_page(mmu::PhysAddr page, FragmentId id);
+  [[nodiscard]] static std::uint64_t place_key(mmu::PhysAddr page, std::uint32_t linear) {
+    return (page >> mmu::kPageShift) << 20 ^ linear;
+  }
+  void note_on_page(mmu::PhysAddr page, std::uint32_t linear, FragmentId id);
+  void forget_on_page(mmu::PhysAddr page, std::uint32_t linear, FragmentId id);
 
   CodeCache& cache_;
   // These grow without being copied.
@@ -97,7 +103,9 @@ class FragmentTable {
   std::deque<translator::Point> points_;  // of all records
   std::vector<isa::Insn> briefs_;
   std::unordered_map<std::uint64_t, FragmentId> by_key_;
-  std::unordered_map<mmu::PhysAddr, std::vector<FragmentId>> by_page_;
+  // A page of a shared library is executed at hundreds of linear addresses, if a guest places libraries at random.
+  std::unordered_map<mmu::PhysAddr, std::vector<std::uint32_t>> linear_pages_;  // of a page's fragments
+  std::unordered_map<std::uint64_t, std::vector<FragmentId>> by_place_;         // page and linear page
   std::unordered_map<std::uint32_t, std::uint32_t> lookups_;  // eip to the cache offset of its way to the lookup
 };
 

@@ -1,0 +1,68 @@
+#include "runtime/engine/fragments.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace ringshift::engine {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+constexpr mmu::PhysAddr kPage = 0x5000, kNextPage = 0x9000;
+
+// Shared libraries at random places: one page of memory, executed at several linear addresses.
+class Fragments : public ::testing::Test {
+ protected:
+  FragmentId add(std::uint32_t eip, mmu::PhysAddr physical, mmu::PhysAddr second_page = 0) {
+    Record record;
+    record.host_offset = next_ += 64;
+    record.host_size = 16;
+    record.eip = eip;
+    record.physical = physical;
+    record.second_page = second_page;
+    return table_.add(record, translator::Fragment{});
+  }
+
+  std::string error_;
+  std::unique_ptr<CodeCache> cache_ = CodeCache::create(1U << 20, error_);
+  FragmentTable table_{*cache_};
+  std::uint32_t next_ = 0;
+};
+
+TEST_F(Fragments, AreFoundByTheirPageAndByWhereItIsExecuted) {
+  const FragmentId first = add(0xB7001010, kPage + 0x10);
+  const FragmentId second = add(0xB7001020, kPage + 0x20);
+  const FragmentId elsewhere = add(0xB7333010, kPage + 0x10);
+  EXPECT_THAT(table_.on_page(kPage), UnorderedElementsAre(first, second, elsewhere));
+  EXPECT_THAT(table_.on_page(kPage + 0x10, 0xB7001), ElementsAre(first, second));
+  EXPECT_THAT(table_.on_page(kPage, 0xB7333), ElementsAre(elsewhere));
+  EXPECT_THAT(table_.on_page(kPage, 0xB7334), IsEmpty());
+}
+
+TEST_F(Fragments, ThatCrossAPageAreOnBoth) {
+  const FragmentId crossing = add(0xB7001FFE, kPage + 0xFFE, kNextPage);
+  EXPECT_THAT(table_.on_page(kPage, 0xB7001), ElementsAre(crossing));
+  EXPECT_THAT(table_.on_page(kNextPage, 0xB7002), ElementsAre(crossing));
+  table_.kill(crossing);
+  EXPECT_FALSE(table_.any_on_page(kPage));
+  EXPECT_FALSE(table_.any_on_page(kNextPage));
+}
+
+TEST_F(Fragments, LeaveTheirPageWhenTheyAreKilled) {
+  const FragmentId first = add(0xB7001010, kPage + 0x10);
+  const FragmentId elsewhere = add(0xB7333010, kPage + 0x10);
+  table_.kill(first);
+  EXPECT_THAT(table_.on_page(kPage), ElementsAre(elsewhere));
+  EXPECT_THAT(table_.on_page(kPage, 0xB7001), IsEmpty());
+  table_.kill(elsewhere);
+  EXPECT_FALSE(table_.any_on_page(kPage));
+}
+
+}  // namespace
+}  // namespace ringshift::engine
