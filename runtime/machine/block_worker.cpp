@@ -57,14 +57,16 @@ void BlockWorker::perform(Job& job) {
       result.ok = job.image->flush();
       break;
   }
-  if (!result.ok) job.error = job.image->error();
+  if (result.ok) return;
+  job.error = job.image->error();
+  job.words = job.image->words();
 }
 
 void BlockWorker::answer(Job job) {
   int& told = told_[job.image.get()];
   if (job.error != 0 && job.error != told && log_) {
-    log_(fmt::format("disk '{}': {}; the guest is told of this and further errors", job.image->files().front().path,
-                     std::strerror(job.error)));
+    log_(fmt::format("disk '{}': {}{}; the guest is told of this and further errors", job.image->files().front().path,
+                     std::strerror(job.error), job.words.empty() ? "" : " (" + job.words + ")"));
   }
   if (job.error != 0) told = job.error;
   job.request.done(std::move(job.result));

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -38,6 +39,7 @@ class BlockWorker {
     devices::BlockRequest request;
     devices::BlockRequest::Result result{};
     int error = 0;  // as errno has it
+    std::string words{};
   };
   class Medium;
 

@@ -50,6 +50,8 @@ class DiskImage {
   [[nodiscard]] bool read(std::uint64_t offset, std::span<std::uint8_t> to);
   [[nodiscard]] bool write(std::uint64_t offset, std::span<const std::uint8_t> from);
   [[nodiscard]] bool flush();
+  // More about what has failed; at most one line.
+  [[nodiscard]] std::string words() { return file_->words(); }
 
  private:
   DiskImage() = default;

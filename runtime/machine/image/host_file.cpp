@@ -52,6 +52,11 @@ HostFile HostFile::temporary() {
 
 HostFile::~HostFile() { close(); }
 
+bool HostFile::is_at(const std::string& path) const {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && info.st_dev == volume_ && info.st_ino == inode_;
+}
+
 void HostFile::close() {
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }

@@ -25,8 +25,8 @@ class HostFile {
   // When it was opened.
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
   [[nodiscard]] bool is_device() const { return device_; }
-  // Whether both are the same file.
-  [[nodiscard]] bool same_as(const HostFile& other) const { return volume_ == other.volume_ && inode_ == other.inode_; }
+  // Whether the path leads to this file too.
+  [[nodiscard]] bool is_at(const std::string& path) const;
 
   // 0 or errno, and EIO where the file has become shorter than it was; what always was beyond the end reads as zeros.
   [[nodiscard]] int read(std::uint64_t offset, std::span<std::uint8_t> to) const;

@@ -110,13 +110,13 @@ std::variant<std::vector<ImageLink>, std::string> find_image_chain(const std::st
   while (true) {
     ImageLink link;
     link.path = std::move(next);
+    if (std::ranges::any_of(chain, [&link](const ImageLink& other) { return other.file.is_at(link.path); })) {
+      return fail(fmt::format("its backing file '{}' has it as a backing file", link.path));
+    }
     // A qcow2 image is written by qemu-nbd, which locks it for that.
     const bool first = chain.empty();
     if (auto problem = examine(link, format, first && writes)) {
       return fail(first ? *problem : fmt::format("its backing file '{}': {}", link.path, *problem));
-    }
-    if (std::ranges::any_of(chain, [&link](const ImageLink& other) { return other.file.same_as(link.file); })) {
-      return fail(fmt::format("its backing file '{}' has it as a backing file", link.path));
     }
     chain.push_back(std::move(link));
     const ImageLink& last = chain.back();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 
 namespace ringshift::machine {
 
@@ -22,6 +23,8 @@ class ImageFile {
   [[nodiscard]] virtual int write(std::uint64_t offset, std::span<const std::uint8_t> from) = 0;
   // What has been written survives the host.
   [[nodiscard]] virtual int flush() = 0;
+  // What is known of errors since the last call, besides their numbers: at most one line.
+  [[nodiscard]] virtual std::string words() { return {}; }
 };
 
 }  // namespace ringshift::machine

@@ -115,12 +115,14 @@ NbdServer::~NbdServer() {
 NbdServer::NbdServer(NbdServer&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
       socket_(std::exchange(other.socket_, -1)),
-      messages_(std::exchange(other.messages_, -1)) {}
+      messages_(std::exchange(other.messages_, -1)),
+      heard_(other.heard_) {}
 
 NbdServer& NbdServer::operator=(NbdServer&& other) noexcept {
   std::swap(pid_, other.pid_);
   std::swap(socket_, other.socket_);
   std::swap(messages_, other.messages_);
+  std::swap(heard_, other.heard_);
   return *this;
 }
 
@@ -133,11 +135,12 @@ void NbdServer::wait() {
   pid_ = -1;
 }
 
-std::string NbdServer::last_words() {
-  wait();
+std::string NbdServer::words() {
   std::array<char, 2048> said{};
-  const ssize_t count = ::pread(messages_, said.data(), said.size(), 0);
-  std::string_view line(said.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  const ssize_t count = ::pread(messages_, said.data(), said.size(), heard_);
+  if (count <= 0) return {};
+  heard_ += count;
+  std::string_view line(said.data(), static_cast<std::size_t>(count));
   if (line.find("qemu-nbd: not found") != std::string_view::npos)
     return "needs qemu-nbd, of Debian's package qemu-utils";
   if (line.find("Is another process using the image") != std::string_view::npos) return "is in use by another program";
@@ -148,7 +151,13 @@ std::string NbdServer::last_words() {
     const std::size_t end = line.find("': ", at + kOpening.size());
     if (end != std::string_view::npos) line.remove_prefix(end + 3);
   }
-  return line.empty() ? "qemu-nbd has ended without a word" : std::string(line);
+  return std::string(line);
+}
+
+std::string NbdServer::last_words() {
+  wait();
+  std::string said = words();
+  return said.empty() ? "qemu-nbd has ended without a word" : said;
 }
 
 }  // namespace ringshift::machine

@@ -25,7 +25,9 @@ class NbdServer {
 
   // The connection's socket, which the caller then owns. It can be used before the server is there.
   [[nodiscard]] int take_socket();
-  // Waits until it has ended, and tells the first line of what it has said.
+  // The first line that it has said since the last call.
+  [[nodiscard]] std::string words();
+  // Waits until it has ended, and tells why, as words() does. The connection must have been closed.
   [[nodiscard]] std::string last_words();
   [[nodiscard]] pid_t pid() const { return pid_; }
 
@@ -35,6 +37,7 @@ class NbdServer {
 
   pid_t pid_ = -1;
   int socket_ = -1, messages_ = -1;
+  off_t heard_ = 0;  // bytes of its messages
 };
 
 }  // namespace ringshift::machine

@@ -3,6 +3,7 @@
 
 #include <bitset>
 #include <memory>
+#include <string>
 #include <unordered_map>
 
 #include "runtime/machine/image/host_file.h"
@@ -19,6 +20,7 @@ class OverlayImage final : public ImageFile {
   [[nodiscard]] int write(std::uint64_t offset, std::span<const std::uint8_t> from) override;
   // Nothing of it is meant to survive.
   [[nodiscard]] int flush() override { return 0; }
+  [[nodiscard]] std::string words() override { return base_->words(); }
 
  private:
   static constexpr std::uint64_t kCluster = 4096;

@@ -27,11 +27,6 @@ std::string image_options(const std::vector<ImageLink>& chain) {
   return options;
 }
 
-int nbd_error() {
-  const int error = nbd_get_errno();
-  return error != 0 ? error : EIO;
-}
-
 }  // namespace
 
 Qcow2Image::Qcow2Image(NbdServer server, std::vector<ImageLink> chain)
@@ -66,20 +61,32 @@ Qcow2Image::~Qcow2Image() {
   nbd_close(nbd_);
 }
 
+// Of the call that has just failed.
+int Qcow2Image::error() const {
+  const int error = nbd_get_errno();
+  return error == 0 || nbd_aio_is_ready(nbd_) <= 0 ? EIO : error;
+}
+
+std::string Qcow2Image::words() {
+  std::string said = server_.words();
+  if (nbd_aio_is_ready(nbd_) > 0) return said;
+  return said.empty() ? "qemu-nbd has ended" : "qemu-nbd has ended: " + said;
+}
+
 int Qcow2Image::read(std::uint64_t offset, std::span<std::uint8_t> to) {
   const auto there = static_cast<std::size_t>(std::min<std::uint64_t>(to.size(), bytes_ - std::min(bytes_, offset)));
   std::fill(to.begin() + static_cast<std::ptrdiff_t>(there), to.end(), std::uint8_t{0});
-  return there == 0 || nbd_pread(nbd_, to.data(), there, offset, 0) == 0 ? 0 : nbd_error();
+  return there == 0 || nbd_pread(nbd_, to.data(), there, offset, 0) == 0 ? 0 : error();
 }
 
 int Qcow2Image::write(std::uint64_t offset, std::span<const std::uint8_t> from) {
   const auto there = static_cast<std::size_t>(std::min<std::uint64_t>(from.size(), bytes_ - std::min(bytes_, offset)));
-  return there == 0 || nbd_pwrite(nbd_, from.data(), there, offset, 0) == 0 ? 0 : nbd_error();
+  return there == 0 || nbd_pwrite(nbd_, from.data(), there, offset, 0) == 0 ? 0 : error();
 }
 
 int Qcow2Image::flush() {
   if (!writes_ || flush_error_ != 0) return flush_error_;
-  if (nbd_flush(nbd_, 0) != 0) flush_error_ = nbd_error();
+  if (nbd_flush(nbd_, 0) != 0) flush_error_ = error();
   return flush_error_;
 }
 

@@ -26,11 +26,13 @@ class Qcow2Image final : public ImageFile {
   [[nodiscard]] int read(std::uint64_t offset, std::span<std::uint8_t> to) override;
   [[nodiscard]] int write(std::uint64_t offset, std::span<const std::uint8_t> from) override;
   [[nodiscard]] int flush() override;
+  [[nodiscard]] std::string words() override;
   // The process that serves it.
   [[nodiscard]] int server() const { return server_.pid(); }
 
  private:
   Qcow2Image(NbdServer server, std::vector<ImageLink> chain);
+  [[nodiscard]] int error() const;
 
   NbdServer server_;
   std::vector<ImageLink> chain_;  // keeps the backing files locked
