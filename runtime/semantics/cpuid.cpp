@@ -103,7 +103,7 @@ Registers features(const Model& m) {
 // Leaf 15h: the TSC makes EBX ticks for each EAX ticks of a crystal of ECX Hz. An operating system that gets it need
 // not compare the TSC with timers, which takes time and goes wrong on a busy host; Linux also believes that the
 // crystal clocks the local APIC's timer, which here is so. The product of its kHz and EBX must fit into 32 bits (Linux
-// computes with them), so the ratio is the best that does: wrong by some 1e-9 at most.
+// computes with them), so the ratio is the best that does: wrong by a millionth at most.
 Registers tsc_ratio(std::uint32_t kilohertz) {
   constexpr std::uint64_t kCrystal = Cpu::kCrystalKilohertz;
   if (kilohertz == 0) return {};

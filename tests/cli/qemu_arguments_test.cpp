@@ -31,6 +31,8 @@ const Row kRows[] = {
     {{"-serial", "null"}, {"--serial", "none"}},
     {{"-serial", "file:x"}, {"--serial", "file:x"}},
     {{"-nographic", "-no-reboot"}, {"--no-reboot"}},
+    {{"-no-hpet", "-parallel", "null"}, {"--hpet=off", "--parallel", "none"}},
+    {{"-parallel", "file:p"}, {"--parallel", "file:p"}},
     {{"-display", "none"}, {"--display", "none"}},
     {{"-vnc", ":1"}, {"--display", "vnc=:1"}},
     {{"-cpu", "486-v1"}, {"--cpu", "486"}},

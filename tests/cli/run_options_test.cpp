@@ -46,6 +46,21 @@ TEST(RunOptions, KnowEverySerialTarget) {
   EXPECT_EQ(error_of(text), "--serial 'pty': none of stdio, file:PATH, unix:PATH, none");
 }
 
+TEST(RunOptions, ApicAndHpetComeWithFirmware) {
+  EXPECT_FALSE(options_of({}).apic || options_of({}).hpet);
+  EXPECT_TRUE(options_of({.disks = {"d"}}).apic && options_of({.disks = {"d"}}).hpet);
+  EXPECT_FALSE(options_of({.apic = "off", .disks = {"d"}}).apic);
+  EXPECT_TRUE(options_of({.kernel = "k", .apic = "on"}).apic);
+  EXPECT_EQ(error_of({.hpet = "yes"}), "--hpet 'yes': none of auto, on, off");
+}
+
+TEST(RunOptions, TheParallelPortIsAFile) {
+  EXPECT_FALSE(options_of({}).parallel_file);
+  EXPECT_EQ(options_of({.parallel = "file:a:b"}).parallel_file, "a:b");
+  EXPECT_EQ(error_of({.parallel = "file:"}), "--parallel 'file:': the path is missing");
+  EXPECT_EQ(error_of({.parallel = "lpt"}), "--parallel 'lpt': none of none, file:PATH");
+}
+
 TEST(RunOptions, KnowEveryCpuModel) {
   EXPECT_EQ(options_of({}).cpu, CpuModel::core2);
   for (const CpuModelName& known : kCpuModelNames) {

@@ -11,7 +11,7 @@ namespace {
 constexpr double kPmHertz = 3'579'545, kHpetHertz = 100e6;
 // How often each interrupt comes, in Hz.
 const std::map<std::string, double> kRates{
-    {"pit", 1193181.8 / 23864}, {"rtc-periodic", 64}, {"rtc-update", 1}, {"apic-timer", 50}, {"hpet", 50}};
+    {"pit", 1193181.8 / 65536}, {"rtc-periodic", 2}, {"rtc-update", 1}, {"apic-timer", 5}, {"hpet", 5}};
 
 struct Report {
   std::map<std::string, double> counters;
