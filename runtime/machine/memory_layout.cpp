@@ -16,10 +16,20 @@ std::vector<E820Entry> MemoryLayout::e820() const {
   return map;
 }
 
+std::vector<E820Entry> MemoryLayout::ram() const {
+  std::vector<E820Entry> ranges{{0, low_end()}};
+  if (above_hole() != 0) ranges.push_back({kAboveHole, above_hole()});
+  return ranges;
+}
+
 void MemoryLayout::map(mmu::PhysicalMap& physical) const {
+  physical.add_ram(kOptionRom, kHigh - kOptionRom, kOptionRom);
+  map_unshadowed(physical);
+}
+
+void MemoryLayout::map_unshadowed(mmu::PhysicalMap& physical) const {
   // File offsets equal addresses below the hole, so that neighbours in one are neighbours in the other.
   physical.add_ram(0, kVideo, 0);
-  physical.add_ram(kOptionRom, kHigh - kOptionRom, kOptionRom);
   physical.add_ram(kHigh, low_end() - kHigh, kHigh);
   if (above_hole() != 0) physical.add_ram(kAboveHole, above_hole(), low_end());
 }

@@ -43,7 +43,11 @@ class MemoryLayout {
   // What a loader may use: conventional memory and what lies from 1 MiB to low_end().
   [[nodiscard]] std::vector<E820Entry> loadable() const;
   [[nodiscard]] std::vector<E820Entry> e820() const;
+  // All there is, with the holes that firmware knows of.
+  [[nodiscard]] std::vector<E820Entry> ram() const;
   void map(mmu::PhysicalMap& physical) const;
+  // Without the space of shadowed ROM.
+  void map_unshadowed(mmu::PhysicalMap& physical) const;
 
  private:
   std::uint64_t bytes_;

@@ -101,9 +101,7 @@ PcHardware::PcHardware(PcSockets sockets)
 
 void PcHardware::map_memory() {
   mmu::PhysicalMap& map = s_.physical;
-  map.add_ram(0, MemoryLayout::kVideo, 0);
-  map.add_ram(MemoryLayout::kHigh, s_.layout.low_end() - MemoryLayout::kHigh, MemoryLayout::kHigh);
-  if (s_.layout.above_hole() != 0) map.add_ram(MemoryLayout::kAboveHole, s_.layout.above_hole(), s_.layout.low_end());
+  s_.layout.map_unshadowed(map);
 
   const auto& bios = s_.config.firmware->bios;
   std::memcpy(map.memory().data() + bios_at_, bios.data(), bios.size());
@@ -233,15 +231,12 @@ void PcHardware::change_medium(unsigned drive, std::shared_ptr<DiskImage> image)
 // ---- what firmware asks for -------------------------------------------------------------------
 
 void PcHardware::fill_fw_cfg() {
-  const auto& layout = s_.layout;
   std::vector<std::uint8_t> e820;
-  const auto ram = [&](PhysAddr base, std::uint64_t size) {
-    append(e820, std::uint64_t{base});
-    append(e820, size);
-    append(e820, E820Entry::kUsable);
-  };
-  ram(0, layout.low_end());
-  if (layout.above_hole() != 0) ram(MemoryLayout::kAboveHole, layout.above_hole());
+  for (const E820Entry& range : s_.layout.ram()) {
+    append(e820, range.base);
+    append(e820, range.size);
+    append(e820, range.type);
+  }
   fw_cfg_.add_file("etc/e820", std::move(e820));
 
   devices::AcpiConfig acpi;
@@ -251,7 +246,7 @@ void PcHardware::fill_fw_cfg() {
   acpi.hpet = s_.config.hpet;
   acpi.parallel = s_.config.parallel_output != nullptr;
   acpi.serial_ports = {{0x3F8, 4}, {0x2F8, 3}};
-  acpi.pci_memory_first = layout.low_end() <= kPciBelow2G ? kPciBelow2G : kPciBelow3G;
+  acpi.pci_memory_first = s_.layout.low_end() <= kPciBelow2G ? kPciBelow2G : kPciBelow3G;
   auto files = devices::build_acpi_files(acpi);
   fw_cfg_.add_file("etc/acpi/rsdp", std::move(files.rsdp));
   fw_cfg_.add_file("etc/acpi/tables", std::move(files.tables));
