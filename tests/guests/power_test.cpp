@@ -26,8 +26,8 @@ TEST_P(Power, ButtonInterruptsAGuestThatPowersOff) {
 
 INSTANTIATE_TEST_SUITE_P(
     Boards, Power, testing::Combine(testing::Values(EngineKind::translate, EngineKind::interpret), testing::Bool()),
-    [](const auto& info) {
-      return engine_of({std::get<0>(info.param), info.index}) + (std::get<1>(info.param) ? "Apic" : "Pic");
+    [](const auto& board) {
+      return engine_of({std::get<0>(board.param), board.index}) + (std::get<1>(board.param) ? "Apic" : "Pic");
     });
 
 }  // namespace
