@@ -273,7 +273,7 @@ Error check_debug_exit(std::string_view text, machine::DebugExitPort& port) {
   return std::nullopt;
 }
 
-// The default: what a PC with firmware has. A kernel that is started directly is up earlier without.
+// The default: what a PC with firmware has.
 Error check_presence(std::string_view option, std::string_view text, bool by_default, bool& present) {
   if (text != "auto" && text != "on" && text != "off") {
     return fmt::format("{} '{}': none of auto, on, off", option, text);

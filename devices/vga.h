@@ -21,9 +21,10 @@ class Vga {
   Vga(const Vga&) = delete;
   Vga& operator=(const Vga&) = delete;
 
-  PortDevice& ports() { return ports_; }                // 3B0h-3DFh
-  PortDevice& dispi_ports() { return dispi_; }          // 1CEh-1D0h
-  mmu::MmioHandler& window() { return window_; }        // A0000h-BFFFFh
+  PortDevice& ports() { return ports_; }          // 3B0h-3DFh
+  PortDevice& dispi_ports() { return dispi_; }    // 1CEh-1D0h
+  mmu::MmioHandler& window() { return window_; }  // A0000h-BFFFFh
+  [[nodiscard]] std::optional<std::uint32_t> direct_window() const { return window_.direct(); }
   mmu::MmioHandler& registers() { return registers_; }  // BAR 2, 4 KiB: the same ports in memory
   static constexpr std::uint16_t kPort = 0x3B0, kPorts = 0x30, kDispiPort = 0x1CE, kDispiPorts = 3;
 

@@ -40,6 +40,13 @@ std::uint32_t VgaMemory::decode(std::uint64_t offset) const {
 // A DISPI mode's window shows 64 KiB of its pixels.
 bool VgaMemory::linear() const { return s_.dispi.enabled() && s_.dispi.bits > 4; }
 
+std::optional<std::uint32_t> VgaMemory::direct() const {
+  if (decode(0) != 0 || decode(kDirectBytes) != kOutside) return std::nullopt;
+  const bool chained = (s_.sequencer[vga::kMemoryMode] & kChain4) != 0 && (s_.sequencer[vga::kMapMask] & 0xF) == 0xF;
+  if (!linear() && !chained) return std::nullopt;
+  return s_.dispi.bank * kDirectBytes % VgaState::kMemoryBytes;
+}
+
 std::uint32_t& VgaMemory::planes(std::uint32_t at) const {
   const std::uint32_t index = (at + s_.dispi.bank * 0x4000U) % (VgaState::kMemoryBytes / 4);
   return reinterpret_cast<std::uint32_t*>(s_.memory.data())[index];

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "devices/vga_state.h"
 #include "mmu/physical_map.h"
@@ -14,6 +15,12 @@ class VgaMemory final : public mmu::MmioHandler {
  public:
   // `changed` is called after writes to video memory.
   VgaMemory(VgaState& state, std::function<void()> changed) : s_(state), changed_(std::move(changed)) {}
+
+  // Whether A0000h-AFFFFh shows the memory as it lies, byte for byte, and from which offset on: 256 colours with the
+  // planes chained, and the banks of DISPI's modes. (A read through such a mapping loads no latches, which only matter
+  // to modes without.)
+  [[nodiscard]] std::optional<std::uint32_t> direct() const;
+  static constexpr std::uint32_t kDirectBytes = 0x10000;
 
   // Offsets count from A0000h.
   std::uint32_t mmio_read(std::uint64_t offset, unsigned size) override;

@@ -129,15 +129,15 @@ Board::Board(const MachineConfig& config, const devices::Clock& clock, Log log, 
 
 std::unique_ptr<PcHardware> Board::make_pc() {
   if (!config_.firmware) return nullptr;
-  return std::make_unique<PcHardware>(PcSockets{config_, layout_, physical_, code_pages_, bus_, events_, irqs_, pci_,
-                                                dma_, rtc_,
-                                                [this](PhysAddr base, std::uint64_t size) {
-                                                  if (mmu_) mmu_->physical_map_changed(base, size);
-                                                },
-                                                [this](PhysAddr page) {
-                                                  if (mmu_) mmu_->protect_code(page);
-                                                },
-                                                log_, config_.virtual_time ? nullptr : wake_});
+  return std::make_unique<PcHardware>(
+      PcSockets{config_, layout_, physical_, code_pages_, bus_, events_, irqs_, pci_, dma_, rtc_,
+                [this](PhysAddr base, std::uint64_t size) {
+                  if (mmu_) mmu_->physical_map_changed(base, size);
+                },
+                [this](PhysAddr page) {
+                  if (mmu_) mmu_->protect_code(page);
+                },
+                [this] { request_service(); }, log_, config_.virtual_time ? nullptr : wake_});
 }
 
 std::unique_ptr<devices::LocalApic> Board::make_local_apic() {

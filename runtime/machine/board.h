@@ -89,6 +89,9 @@ class Board final : public Platform {
   void deliver_blocks() {
     if (pc_) pc_->deliver_blocks();
   }
+  void settle_window() {
+    if (pc_) pc_->settle_window();
+  }
   void show_screen() {
     if (pc_) pc_->show_screen();
   }

@@ -175,6 +175,7 @@ std::optional<RunEnd> Machine::service() {
     }
   }
   if (!stopped_) board_->deliver_blocks();
+  board_->settle_window();
   board_->watch_screen(watch_screen);
   if (!input.empty()) board_->receive_serial(input);
   board_->type(keys);

@@ -65,7 +65,7 @@ PcHardware::PcHardware(PcSockets sockets)
       }),
       uart2_(s_.irqs.line(3), no_serial_),
       vga_(s_.events.clock(), {s_.physical.memory().data() + video_at_, devices::VgaState::kMemoryBytes},
-           [this] { screen_.changed(); }),
+           [this] { vga_changed(); }),
       vga_function_(rom_bytes(s_.config.firmware->vga_bios),
                     [this](const auto& before, const auto& after) { map_vga(before, after); }),
       frame_(s_.code_pages, s_.protect),
@@ -141,7 +141,37 @@ void PcHardware::shadow_changed(unsigned area, devices::I440Fx::Shadow shadow) {
   s_.remapped(base, size);
 }
 
+// So many writes are worth a change of the memory map, which costs as much as some hundred of them.
+constexpr unsigned kWorthMapping = 256;
+
+// The VGA's registers, or its memory through the window.
+void PcHardware::vga_changed() {
+  screen_.changed();
+  const auto direct = vga_.direct_window();
+  if (window_at_ ? direct != window_at_ : direct && ++window_writes_ == kWorthMapping) s_.service();
+}
+
+void PcHardware::settle_window() {
+  const auto direct = smram_open_ ? std::nullopt : vga_.direct_window();
+  constexpr std::uint32_t kBytes = devices::VgaMemory::kDirectBytes;
+  if (window_at_ && direct != window_at_) {
+    s_.physical.remove_memory(MemoryLayout::kVideo, kBytes);
+    s_.remapped(MemoryLayout::kVideo, kBytes);
+    screen_.unheard(false);
+    window_at_.reset();
+    window_writes_ = 0;
+  }
+  if (!window_at_ && direct && window_writes_ >= kWorthMapping) {
+    s_.physical.add_ram(MemoryLayout::kVideo, kBytes, video_at_ + *direct);
+    s_.remapped(MemoryLayout::kVideo, kBytes);
+    screen_.unheard(true);
+    window_at_ = direct;
+  }
+}
+
 void PcHardware::smram_changed(bool open) {
+  smram_open_ = open;
+  if (window_at_) s_.service();
   constexpr std::uint64_t kSize = MemoryLayout::kOptionRom - MemoryLayout::kVideo;
   if (open) {
     s_.physical.add_ram(MemoryLayout::kVideo, kSize, MemoryLayout::kVideo);

@@ -52,6 +52,8 @@ struct PcSockets {
   std::function<void(PhysAddr base, std::uint64_t size)> remapped;
   // The page is to be read-only wherever it is mapped (mmu::Mmu::protect_code).
   std::function<void(PhysAddr page)> protect;
+  // Has settle_window() called before the next instruction.
+  std::function<void()> service;
   std::function<void(std::string_view)> log;
   // Makes the machine call deliver_blocks(), from any thread. Empty: drives answer at once.
   std::function<void()> wake;
@@ -80,6 +82,9 @@ class PcHardware final : devices::I440Fx::Memory {
   // Of a CD-ROM drive, by its position, or of the floppy drive (4). Null: takes it out.
   void change_medium(unsigned drive, std::shared_ptr<DiskImage> image);
 
+  // Maps the VGA's window as it should be now. Between two instructions of the guest, after PcSockets::service.
+  void settle_window();
+
   // Gives what the screen shows to MachineConfig's outputs, if it may have changed since the last time.
   void show_screen() { screen_.show(); }
   void watch_screen(bool on) { screen_.watch(on); }
@@ -105,6 +110,7 @@ class PcHardware final : devices::I440Fx::Memory {
   void move_power(std::optional<std::uint16_t> base);
   void move_bus_master(std::optional<std::uint16_t> base);
   void map_memory();
+  void vga_changed();
   void map_vga(const devices::VgaPci::Places& before, const devices::VgaPci::Places& after);
   void attach_drives();
   void fill_fw_cfg();
@@ -129,6 +135,9 @@ class PcHardware final : devices::I440Fx::Memory {
   devices::Uart uart2_;
   devices::Vga vga_;
   devices::VgaPci vga_function_;
+  std::optional<std::uint32_t> window_at_;  // where in video memory A0000h leads, without the VGA
+  unsigned window_writes_ = 0;              // and registers changed, since it could lead there
+  bool smram_open_ = false;
   FrameWatch frame_;
   ScreenFeed screen_;
   devices::IdeChannel primary_, secondary_;

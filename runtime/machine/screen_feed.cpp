@@ -77,7 +77,7 @@ void ScreenFeed::show_picture() {
   const devices::VgaState& vga = vga_.state();
   const devices::Blink blink = blink_at(events_.clock().now_ns());
   const bool blinked = devices::blinks(vga) && blink != blink_;
-  if (std::exchange(all_changed_, false) || blinked) {
+  if (std::exchange(all_changed_, unheard_) || blinked) {
     blink_ = blink;
     const devices::PackedRows packed = devices::packed_rows(vga);
     // From here on its writes are awaited.

@@ -18,6 +18,11 @@ class ScreenFeed {
 
   // Registers or memory of the VGA changed other than through the frame buffer.
   void changed();
+  // While `on`, the guest writes to the memory behind A0000h without anybody hearing of it.
+  void unheard(bool on) {
+    unheard_ = on;
+    all_changed_ = true;
+  }
   // Whether somebody looks at the pixels.
   void watch(bool on);
   // Both outputs get what they have not seen yet.
@@ -36,7 +41,7 @@ class ScreenFeed {
   FrameWatch& frame_;
   devices::EventQueue::TimerId timer_;
   bool armed_ = false, watched_ = false;
-  bool text_changed_ = false, all_changed_ = false;
+  bool text_changed_ = false, all_changed_ = false, unheard_ = false;
   devices::Blink blink_;
   devices::Picture picture_;  // as the output has it
   devices::Picture fresh_;    // drawn anew, to be compared with it

@@ -251,6 +251,48 @@ TEST_F(VgaTest, GraphicsModesHaveNoText) {
   EXPECT_EQ(to_text(text_screen(vga.state())), "(graphics mode)\n");
 }
 
+// ---- the window as plain memory ---------------------------------------------------------------
+
+// Whether it says so, and is right.
+bool is_plain(VgaLab& lab, std::uint32_t offset) {
+  if (lab.vga.direct_window() != offset) return false;
+  for (const std::uint32_t at : {0U, 1U, 0x1237U, 0xFFFFU}) {
+    lab.poke(0xA0000 + at, at & 0xFF);
+    if (lab.memory[offset + at] != (at & 0xFF) || lab.peek(0xA0000 + at) != (at & 0xFF)) return false;
+  }
+  return true;
+}
+
+TEST_F(VgaTest, ChainedPlanesArePlainMemory) {
+  planar();
+  EXPECT_FALSE(vga.direct_window());
+  seq(4, 0x0E);
+  EXPECT_TRUE(is_plain(*this, 0));
+  seq(2, 0x07);
+  EXPECT_FALSE(vga.direct_window()) << "one plane is closed";
+  seq(2, 0x0F);
+  gc(6, 0x01);
+  EXPECT_FALSE(vga.direct_window()) << "a window of 128 KiB";
+  gc(6, 0x0D);
+  EXPECT_FALSE(vga.direct_window()) << "a window at B8000h";
+}
+
+TEST_F(VgaTest, BanksOfDispiArePlainMemory) {
+  planar();
+  dispi(1, 640);
+  dispi(2, 480);
+  dispi(3, 8);
+  dispi(4, 1);
+  EXPECT_TRUE(is_plain(*this, 0));
+  dispi(5, 3);
+  EXPECT_TRUE(is_plain(*this, 0x30000));
+}
+
+TEST_F(VgaTest, TextIsNoPlainMemory) {
+  text();
+  EXPECT_FALSE(vga.direct_window());
+}
+
 // ---- PCI --------------------------------------------------------------------------------------
 
 TEST(VgaPci, TellsWhereItsMemoryRegistersAndRomAre) {
