@@ -1,5 +1,7 @@
 #include "devices/pit.h"
 
+#include <algorithm>
+
 namespace ringshift::devices {
 
 Pit::Pit(EventQueue& events, IrqLine& irq0)
@@ -44,20 +46,39 @@ void Pit::set_gate2(bool gate) { channels_[2].set_gate(gate, now()); }
 
 void Pit::reschedule(std::uint64_t now_tick) {
   irq_.set(channels_[0].out(now_tick));
+  owed_ = 0;
   rise_ = channels_[0].next_rise(now_tick);
-  events_.arm(timer_, rise_ == PitChannel::kNever ? EventQueue::kNever : rate_.ns_of(rise_));
+  arm(now_tick);
+}
+
+void Pit::arm(std::uint64_t now_tick) {
+  if (rise_ == PitChannel::kNever) return events_.disarm(timer_);
+  const std::uint64_t between = now_tick + channels_[0].period() / 2;
+  events_.arm(timer_, rate_.ns_of(owed_ != 0 ? std::min(rise_, between) : rise_));
+}
+
+// OUT was low before it rose, however late this runs. Between edges the line stays as it is: the PIC sees edges only,
+// and the falling one needs no timer.
+void Pit::pulse() {
+  irq_.set(false);
+  irq_.set(true);
 }
 
 void Pit::fire() {
   const std::uint64_t tick = now();
-  const unsigned mode = channels_[0].mode();
-  if (mode == 2 || mode == 3) coalesced_ += (tick - rise_) / channels_[0].period();
-  // OUT was low before it rose, however late this runs.
-  irq_.set(false);
-  irq_.set(true);
-  // Between edges the line stays as it is: the PIC sees edges only, and the falling one needs no timer.
-  rise_ = channels_[0].next_rise(tick);
-  events_.arm(timer_, rise_ == PitChannel::kNever ? EventQueue::kNever : rate_.ns_of(rise_));
+  if (tick < rise_) {
+    --owed_;
+  } else {
+    const PitChannel& channel = channels_[0];
+    if (channel.mode() == 2 || channel.mode() == 3) {
+      const std::uint64_t period = channel.period(), lost = (tick - rise_) / period;
+      coalesced_ += lost;
+      if (period > kSlowestLost) owed_ = std::min(owed_ + lost, kMostOwed / period);
+    }
+    rise_ = channels_[0].next_rise(tick);
+  }
+  pulse();
+  arm(tick);
 }
 
 std::uint64_t Pit::odd_accesses() const {

@@ -18,6 +18,8 @@ namespace ringshift::devices {
 class Pit final : public ByteDevice {
  public:
   static constexpr std::uint64_t kHertz = 1'193'182;
+  // Shorter periods, in ticks, are lost where they are late, and so is what is more than 10 s late.
+  static constexpr std::uint64_t kSlowestLost = kHertz * 9 / 10'000, kMostOwed = 10 * kHertz;
 
   Pit(EventQueue& events, IrqLine& irq0);
 
@@ -29,12 +31,16 @@ class Pit final : public ByteDevice {
   [[nodiscard]] bool out(unsigned channel) { return channels_[channel].out(now()); }
   [[nodiscard]] const PitChannel& channel(unsigned n) const { return channels_[n]; }
 
+  // Interrupts of channel 0 that came too late to be seen by themselves. If they are slow (kSlowestLost), others follow
+  // for them, between the regular ones: guests that count them keep their clock on a busy host.
   [[nodiscard]] std::uint64_t coalesced_ticks() const { return coalesced_; }
   [[nodiscard]] std::uint64_t odd_accesses() const;
 
  private:
   [[nodiscard]] std::uint64_t now() const { return rate_.ticks_at(events_.clock().now_ns()); }
   void fire();
+  void arm(std::uint64_t now_tick);
+  void pulse();
   void reschedule(std::uint64_t now_tick);
 
   EventQueue& events_;
@@ -44,6 +50,7 @@ class Pit final : public ByteDevice {
   std::array<PitChannel, 3> channels_;
   std::uint64_t rise_ = PitChannel::kNever;  // the tick the timer is armed for
   std::uint64_t coalesced_ = 0;
+  std::uint64_t owed_ = 0;  // of them, those that are still to follow
   std::uint64_t odd_ = 0;
 };
 

@@ -79,6 +79,39 @@ TEST_F(PitTest, LateHostGetsOneInterruptAndKeepsThePhase) {
   EXPECT_EQ(time.events().next_deadline(), kRate.ns_of(1 + 1000 * 11));
 }
 
+TEST_F(PitTest, SlowTicksThatALateHostOwesFollowBetweenOthers) {
+  control(0x34);
+  count(0, 10000);
+  irq.rises = 0;
+  time.advance_late(kRate.ns_of(1 + 10000 * 3 + 5000));
+  EXPECT_EQ(irq.rises, 1U);
+  EXPECT_EQ(pit.coalesced_ticks(), 2U);
+  time.advance(kRate.ns_of(1 + 10000 * 7) - time.now());
+  EXPECT_EQ(irq.rises, 7U) << "as many as there were periods";
+  time.advance(kRate.ns_of(1 + 10000 * 17) - time.now());
+  EXPECT_EQ(irq.rises, 17U) << "and no more";
+}
+
+TEST_F(PitTest, WhatIsOwedIsForgottenWithTheMode) {
+  control(0x34);
+  count(0, 10000);
+  time.advance_late(kRate.ns_of(1 + 10000 * 5));
+  control(0x34);
+  count(0, 20000);
+  irq.rises = 0;
+  time.advance(kRate.ns_of(20000 * 4));
+  EXPECT_LE(irq.rises, 4U);
+}
+
+TEST_F(PitTest, AHostThatWasAwayForLongOwesLittle) {
+  control(0x34);
+  count(0, 0);
+  time.advance_late(3'600'000'000'000);
+  irq.rises = 0;
+  time.advance(60'000'000'000);
+  EXPECT_LE(irq.rises, 60U * 18 + 60 + 10 * 19);
+}
+
 TEST_F(PitTest, ShortestPeriodDoesNotHoldTheQueue) {
   control(0x34);
   count(0, 1);
