@@ -40,12 +40,12 @@ TEST_F(ImageControl, QueryBlockTellsFormatAndBackingFile) {
   EXPECT_TRUE(qmp("blockdev-change-medium", {{"id", "floppy0"}, {"filename", path("top.qcow2")}}).contains("return"));
   const json drive = qmp("query-block")["return"][1];
   EXPECT_EQ(drive["io-status"], "ok");
-  const json inserted = drive["inserted"];
+  const json& inserted = drive["inserted"];
   EXPECT_EQ(inserted["drv"], "qcow2");
   EXPECT_EQ(inserted["file"], path("top.qcow2"));
   EXPECT_EQ(inserted["backing_file"], path("base.img"));
   EXPECT_EQ(inserted["backing_file_depth"], 1);
-  const json image = inserted["image"];
+  const json& image = inserted["image"];
   EXPECT_EQ(image["format"], "qcow2");
   EXPECT_EQ(image["virtual-size"], 1440 * 1024);
   EXPECT_EQ(image["cluster-size"], 65536);

@@ -16,9 +16,13 @@ namespace ringshift::machine {
 using Bytes = std::vector<std::uint8_t>;
 
 class ImageLab : public testing::Test {
+ public:
+  ImageLab(const ImageLab&) = delete;
+  ImageLab& operator=(const ImageLab&) = delete;
+  ~ImageLab() override;
+
  protected:
   ImageLab();
-  ~ImageLab() override;
 
   [[nodiscard]] std::string path(const std::string& name) const { return folder_ + "/" + name; }
   // A shell command in the folder: what it says, without the last newline, and its status if that is not 0.

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <iterator>
 #include <random>
 #include <thread>
 
@@ -181,9 +182,9 @@ TEST_F(Qcow2, AGuestCannotMakeOneOfItsRawDisk) {
   ASSERT_EQ(run("qemu-img create -q -f qcow2 -u -b disk.img -F raw d.qcow2 1M"), "");
   Bytes image = read_file("d.qcow2");
   constexpr std::uint8_t kBackingFormat[] = {0xE2, 0x79, 0x2A, 0xCA};
-  const auto extension = std::ranges::search(image, kBackingFormat);
-  ASSERT_FALSE(extension.empty());
-  std::ranges::fill(extension, std::uint8_t{0});
+  const auto extension = std::search(image.begin(), image.end(), std::begin(kBackingFormat), std::end(kBackingFormat));
+  ASSERT_NE(extension, image.end());
+  std::fill_n(extension, std::size(kBackingFormat), std::uint8_t{0});
   write_file("old.qcow2", image);
   EXPECT_THAT(error("old.qcow2"), HasSubstr("its backing file 'disk.img': looks like a qcow2 image"));
   // One whose format is recorded is what it is recorded to be.
@@ -294,7 +295,8 @@ TEST_F(Qcow2, NoServerIsLeftBehind) {
 
 TEST_F(Qcow2, TheServerMayBeMissing) {
   ASSERT_EQ(run("qemu-img create -q -f qcow2 d.qcow2 1M"), "");
-  const std::string before = std::getenv("PATH");
+  const char* search_path = std::getenv("PATH");
+  const std::string before = search_path == nullptr ? "" : search_path;
   ::setenv("PATH", "/nowhere", 1);
   EXPECT_EQ(error("d.qcow2"), "disk 'd.qcow2': needs qemu-nbd, of Debian's package qemu-utils");
   ::setenv("PATH", before.c_str(), 1);

@@ -67,8 +67,9 @@ int spawn(pid_t& pid, int listening, int messages, const std::vector<std::string
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
 
-  std::vector<char*> words;
   const std::array<const char*, 4> shell = {"sh", "-c", kScript, kProgram};
+  std::vector<char*> words;
+  words.reserve(shell.size() + arguments.size() + 1);
   for (const char* word : shell) words.push_back(const_cast<char*>(word));
   for (const std::string& word : arguments) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
