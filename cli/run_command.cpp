@@ -66,7 +66,9 @@ std::optional<std::string> load_drives(const PcOptions& pc, MachineConfig& confi
     return std::optional<std::string>{};
   };
   constexpr std::size_t kCdromPosition = 2;
-  if (pc.cdrom) {
+  if (pc.cdrom == "none") {
+    config.ide[kCdromPosition].cdrom = true;  // empty, for a medium that comes later
+  } else if (pc.cdrom) {
     if (auto error =
             attach(kCdromPosition, {*pc.cdrom, {.read_only = true, .format = machine::ImageFormat::raw}}, true))
       return error;

@@ -142,9 +142,9 @@ Error check_pc(const RunText& text, RunOptions& options) {
   if (pc.terminal && options.serial.kind == SerialTarget::Kind::stdio) options.serial = {SerialTarget::Kind::none};
   // The first kind of drive that there is, unless the user says what.
   if (text.disks.empty()) {
-    pc.boot = text.cdrom    ? machine::BootDevice::cdrom
-              : text.floppy ? machine::BootDevice::floppy
-                            : machine::BootDevice::disk;
+    pc.boot = text.cdrom && text.cdrom != "none" ? machine::BootDevice::cdrom
+              : text.floppy                      ? machine::BootDevice::floppy
+                                                 : machine::BootDevice::disk;
   }
   if (options.engine == EngineChoice::lockstep)
     return fmt::format("{} with --engine lockstep: not supported", sign->first);
@@ -336,7 +336,7 @@ void add_run_options(CLI::App& app, RunText& text) {
       ->type_name("FILE[,OPTIONS]")
       ->allow_extra_args(false)
       ->group(pc);
-  app.add_option("--cdrom", text.cdrom, "CD-ROM")->type_name("FILE")->group(pc);
+  app.add_option("--cdrom", text.cdrom, "CD-ROM; none: an empty drive")->type_name("FILE")->group(pc);
   app.add_option("--floppy", text.floppy, "Floppy disk [format=raw|qcow2,snapshot,readonly]")
       ->type_name("FILE[,OPTIONS]")
       ->group(pc);

@@ -54,6 +54,11 @@ TEST(RunOptions, ApicAndHpetComeWithFirmware) {
   EXPECT_EQ(error_of({.hpet = "yes"}), "--hpet 'yes': none of auto, on, off");
 }
 
+TEST(RunOptions, NothingIsBootedFromAnEmptyCdRomDrive) {
+  EXPECT_EQ(options_of({.cdrom = "c", .floppy = "f"}).pc->boot, machine::BootDevice::cdrom);
+  EXPECT_EQ(options_of({.cdrom = "none", .floppy = "f"}).pc->boot, machine::BootDevice::floppy);
+}
+
 TEST(RunOptions, TheParallelPortIsAFile) {
   EXPECT_FALSE(options_of({}).parallel_file);
   EXPECT_EQ(options_of({.parallel = "file:a:b"}).parallel_file, "a:b");
