@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "cli/cpu_option.h"
@@ -30,15 +31,32 @@ Error check_number(std::string_view option, const std::string& text, std::uint64
   return std::nullopt;
 }
 
+bool has_16_bits(const TranslateText& text) { return text.mode != "32"; }
+
+// The code segment begins where the 64 KiB around the code do.
+void take_small_segments(std::uint32_t address, translator::ModeKey& mode) {
+  constexpr std::uint8_t kAll = (1U << kSegCount) - 1U;
+  mode.code32 = mode.stack32 = mode.flat_cs = mode.flat_ds = mode.flat_es = mode.flat_ss = false;
+  mode.reach = kAll;
+  mode.cs_base = address & 0xFFFF0000U;
+  mode.cs_limit = 0xFFFF;
+}
+
 Error check_mode(const TranslateText& text, translator::ModeKey& mode) {
-  if (text.mode != "16" && text.mode != "32") return fmt::format("--mode '{}': neither 16 nor 32", text.mode);
+  constexpr std::array<std::string_view, 5> kModes{"32", "16", "prot16", "real", "v86"};
+  if (std::ranges::find(kModes, text.mode) == kModes.end()) {
+    return fmt::format("--mode '{}': none of 32, 16, prot16, real, v86", text.mode);
+  }
   std::uint64_t cpl = 0;
   std::uint64_t iopl = 0;
   if (auto error = check_number("--cpl", text.cpl, 0, 3, cpl)) return error;
   if (auto error = check_number("--iopl", text.iopl, 0, 3, iopl)) return error;
+  if (text.mode == "real") cpl = 0;
+  if (text.mode == "v86") cpl = 3;
+  mode.paragraphs = text.mode == "real" || text.mode == "v86";
   mode.cpl = static_cast<std::uint8_t>(cpl);
   mode.iopl_ok = cpl <= iopl;
-  mode.code32 = mode.stack32 = text.mode == "32";
+  mode.code32 = mode.stack32 = true;
   mode.flat_cs = mode.flat_ds = mode.flat_es = mode.flat_ss = true;
   return std::nullopt;
 }
@@ -69,7 +87,7 @@ std::variant<Bytes, std::string> read_code(const TranslateText& text, TranslateR
   if ((text.offset || text.length) && !text.file) return "--offset and --length go with --file";
   if (text.file) return read_part(text);
   if (text.assembly) {
-    auto result = assemble::assemble(*text.assembly, text.mode == "16" ? 16 : 32, request.address);
+    auto result = assemble::assemble(*text.assembly, has_16_bits(text) ? 16 : 32, request.address);
     if (const auto* error = std::get_if<std::string>(&result)) return "--asm " + *error;
     request.assembler = std::get<assemble::Code>(result).by;
     return std::get<assemble::Code>(std::move(result)).bytes;
@@ -88,7 +106,9 @@ void add_translate_options(CLI::App& app, TranslateText& text) {
   app.add_option("--file", text.file, "A file with guest code")->type_name("FILE");
   app.add_option("--offset", text.offset, "Where it begins in the file [0]")->type_name("N");
   app.add_option("--length", text.length, "Bytes of it [256]")->type_name("N");
-  app.add_option("--mode", text.mode, "Code size: 16 or 32")->type_name("BITS")->capture_default_str();
+  app.add_option("--mode", text.mode, "32, real, v86, or prot16 (or 16): protected mode, segments of 64 KiB")
+      ->type_name("MODE")
+      ->capture_default_str();
   app.add_option("--cpl", text.cpl, "Privilege level of the code")->type_name("N")->capture_default_str();
   app.add_option("--iopl", text.iopl, "I/O privilege level")->type_name("N")->capture_default_str();
   app.add_option("--address", text.address, "Linear address of the code")->type_name("N")->capture_default_str();
@@ -103,6 +123,7 @@ std::variant<TranslateRequest, std::string> check_translate_options(const Transl
   std::uint64_t address = 0;
   if (auto error = check_number("--address", text.address, 0, 0xFFFFFFFF, address)) return *error;
   request.address = static_cast<std::uint32_t>(address);
+  if (has_16_bits(text)) take_small_segments(request.address, request.mode);
   std::uint64_t max_block = 0;
   if (auto error = check_number("--max-block", text.max_block, 1, translator::kMostInstructions, max_block))
     return *error;

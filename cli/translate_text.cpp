@@ -118,8 +118,8 @@ void put_translated(std::string& out, const Translation::Block& block, unsigned 
 
 std::string as_text(const Translation& translation, std::optional<assemble::Assembler> assembler) {
   std::string out = assembler ? fmt::format("assembled by {}\n", assemble::name(*assembler)) : "";
-  if (!translation.mode.code32) {
-    out += "16-bit code is interpreted, not translated:\n";
+  if (translation.interpreted) {
+    out += "interpreted in this mode, not translated:\n";
     for (const auto& block : translation.blocks) put_interpreted(out, block.listing);
     return out;
   }

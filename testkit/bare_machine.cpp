@@ -41,6 +41,7 @@ void BareMachine::reset_cpu() {
   const HostContext host = state.host;  // the engine's part
   reset(state);
   state.host = host;
+  state.refresh_pointers();
 }
 
 void BareMachine::before_write(std::uint32_t address, std::uint32_t bytes) {

@@ -149,11 +149,10 @@ Bytes GuestLab::assembled(std::string_view text) const {
 
 HostCode GuestLab::host_code(const Bytes& code) const {
   const CpuState& state = machine_.state();
-  translator::ModeKey mode = translator::mode_key(state);
-  if (!translator::translatable(state)) mode.code32 = false;  // it would be interpreted
   translator::Options options;
   if (machine_.engine_kind() == EngineKind::one_instruction) options.max_instructions = 1;
-  return HostCode(listing::translate_all(code, state.segment(Seg::cs).base + state.eip, mode, options));
+  return HostCode(listing::translate_all(code, state.segment(Seg::cs).base + state.eip, translator::mode_key(state),
+                                         options, !translator::translatable(state)));
 }
 
 Outcome::Snapshot GuestLab::snapshot() const {

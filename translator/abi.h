@@ -6,7 +6,7 @@
 //   r15                           CpuState*
 //   r14                           base of the translation cache (code offset 0)
 //   r13                           jump directory of the current window and mode, plus kDirectoryBias
-//   r8 to r11                     scratch; r8d carries a guest target address where said below
+//   r8 to r11                     scratch; r8d carries a guest target where said below, as a linear address
 //   rsp                           the return ring (below), never guest data
 //   gs base                       the current window
 //   RFLAGS                        the guest's status flags and DF (eflags::kNative); TF, AC, NT clear
@@ -26,6 +26,11 @@
 // that is not flat faults where it runs over 4 GiB, before the segment's base is added:
 //     movzx r9d, byte [r13 + r8 + kOffsetSpace + n-1]
 //
+// Code whose mode is not plain (translator/mode_key.h) has the base of its code segment as a constant, adds that of
+// others from CpuState::seg, and checks offsets that may be beyond a limit by reading a byte at CpuState::limit_pointer
+// plus the offset of the operand's last byte; for limits of code, below HostContext::limit_space:
+//     mov r9, [r15 + limit_pointer] ; movzx r9d, byte [r9 + r8 + n-1]
+//
 // Calls and returns: a guest call stores its return address on the guest stack and then executes a host
 // CALL to the target's fragment; a guest ret loads its target to r8d, pops the guest stack and
 // executes a host RET. The host return address is the call's return site, which compares r8d with the
@@ -35,6 +40,7 @@
 // Leaving. Every exit stores the native state through a stub of the runtime (StubTable):
 //   direct        by a host CALL, whose return address tells the exit -> runtime goes to its target and links the exit
 //   miss          r8d = guest target                                 -> runtime looks it up, fills the table
+// Each eip is a linear address; the runtime takes the base of CS off.
 //   interpret     r8d = eip of the instruction                       -> runtime executes that one instruction
 //   brief         r8d = eip, r9d = number of the brief callout       -> the same without saving x87 and SSE
 //                                                                       state, and mostly without the dispatcher

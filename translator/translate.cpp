@@ -38,7 +38,7 @@ void emit_block(Context& c, const plan::Block& block) {
     c.guest_offset = 0;
     emit::mark_boundary(c);
     emit::exit_interpret(c, c.eip(), 0);
-  } else if (block.falls_through && block.steps.back().insn.op != isa::Op::sti) {  // sti has left already
+  } else if (block.falls_through && !emit::casts_shadow(block.steps.back().insn)) {  // what does has left already
     c.guest_offset = static_cast<std::uint16_t>(block.bytes);
     emit::mark_boundary(c);
     if (c.esp_delta != 0) {

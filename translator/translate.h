@@ -27,7 +27,7 @@ struct Options {
 };
 
 struct Request {
-  std::uint32_t eip = 0;  // linear = offset, CS is flat
+  std::uint32_t eip = 0;  // linear: ModeKey::cs_base is in it
   ModeKey mode;
   // Guest bytes from eip: at least to the end of the page or 15 more bytes of the next one.
   // A block never continues past `in_page` bytes except for a first instruction that crosses there.
@@ -57,7 +57,16 @@ enum class Fixup : std::uint8_t {
   swapped_ebx,   // low and second byte are exchanged
   flags_in_r10,  // native flags were saved to r10 and RFLAGS is scratch
   ecx_in_r10,    // guest ecx is in r10 while a jrcxz test uses rcx
+  // At a string instruction: esi and edi, those that it uses, are linear addresses of their elements; the guest's
+  // as they were are in r10d and r11d, and guest ecx in r9d if it is repeated. Of the source in which segment:
+  string16,                         // plus Seg; offsets and count have 16 bits
+  string32 = string16 + kSegCount,  // plus Seg
+  end_of_strings = string32 + kSegCount
 };
+[[nodiscard]] constexpr Fixup string_fixup(bool bits16, Seg source) {
+  const Fixup first = bits16 ? Fixup::string16 : Fixup::string32;
+  return static_cast<Fixup>(static_cast<unsigned>(first) + static_cast<unsigned>(source));
+}
 
 // One entry for each change, sorted by host_offset; an entry holds until the next.
 struct Point {
@@ -65,7 +74,7 @@ struct Point {
   std::uint16_t guest_offset = 0;  // of the guest instruction, from Request::eip
   std::int16_t esp_delta = 0;      // runs of push and pop move r12d once, at their end
   std::uint8_t index = 0;          // instructions of the block completed before it
-  Fixup fixup : 4 = Fixup::none;
+  Fixup fixup : 5 = Fixup::none;
   bool boundary : 1 = false;  // this very host offset is an instruction boundary: all guest state is exact here
   bool shadow : 1 = false;    // ... but in an interrupt shadow: no interrupt here
 };
@@ -75,7 +84,7 @@ static_assert(sizeof(Point) == 8);  // there are about two for each guest instru
 struct DirectExit {
   std::uint32_t patch_offset = 0;  // of the rel32 in the code; the branch ends 4 bytes later
   std::uint32_t stub_offset = 0;   // where the rel32 points while not linked: the call of StubTable::exit_direct
-  std::uint32_t target = 0;        // guest eip
+  std::uint32_t target = 0;        // linear
   bool patchable = false;
 };
 

@@ -30,6 +30,26 @@ Flow execute(Cpu& cpu, const isa::Insn& insn) {
       return execute_mov_to_seg(cpu, insn);
     case isa::Op::pop_seg:
       return execute_pop_seg(cpu, insn);
+    case isa::Op::lds:
+      return execute_lds(cpu, insn);
+    case isa::Op::les:
+      return execute_les(cpu, insn);
+    case isa::Op::lss:
+      return execute_lss(cpu, insn);
+    case isa::Op::lfs:
+      return execute_lfs(cpu, insn);
+    case isa::Op::lgs:
+      return execute_lgs(cpu, insn);
+    case isa::Op::jmp_far:
+      return execute_jmp_far(cpu, insn);
+    case isa::Op::jmp_far_indirect:
+      return execute_jmp_far_indirect(cpu, insn);
+    case isa::Op::call_far:
+      return execute_call_far(cpu, insn);
+    case isa::Op::call_far_indirect:
+      return execute_call_far_indirect(cpu, insn);
+    case isa::Op::ret_far:
+      return execute_ret_far(cpu, insn);
     default:
       return Flow::fault;
   }
@@ -51,8 +71,12 @@ bool wants_registers_saved(isa::Op op) {
 
 }  // namespace
 
+// The stub has left a linear address in `eip`, and wants one back.
 std::uint32_t TranslateEngine::brief_callout(CpuState* state, std::uint32_t number) {
-  return static_cast<std::uint32_t>(state->host.engine->run_brief(number));
+  state->eip -= state->segment(Seg::cs).base;
+  const abi::Exit exit = state->host.engine->run_brief(number);
+  state->eip += state->segment(Seg::cs).base;
+  return static_cast<std::uint32_t>(exit);
 }
 
 // Exit::none: translated code goes on at the new eip.
@@ -80,7 +104,7 @@ abi::Exit TranslateEngine::run_brief(std::uint32_t number) {
 // Like select_mode, where that has nothing to make. False: the dispatcher must.
 bool TranslateEngine::follow_mode() {
   CpuState& state = cpu_.state;
-  const std::uint32_t mode = mode_index_[translator::mode_key(state).packed()];
+  const std::uint32_t mode = modes_.find(translator::mode_key(state));
   if (mode == mode_) return true;  // so is the view
   mmu::ActiveWindow window;
   if (mode == 0 || !windows_.reactivate(view_for(state), window)) return false;

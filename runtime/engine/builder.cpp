@@ -15,15 +15,6 @@ namespace {
 constexpr std::uint32_t kLongestInstruction = 15;
 }  // namespace
 
-std::uint32_t TranslateEngine::intern(const translator::ModeKey& key) {
-  std::uint8_t& index = mode_index_[key.packed()];
-  if (index == 0) {
-    index = static_cast<std::uint8_t>(modes_.size());
-    modes_.push_back(key);
-  }
-  return index;
-}
-
 // The fragment for `eip` in the current mode and window, entered into the directory. None if the code is
 // not in RAM, or not there: the interpreter then fetches and faults.
 FragmentId TranslateEngine::fragment_at(std::uint32_t eip) {
@@ -86,7 +77,7 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   mmu::PhysAddr second_page = 0;
   request.bytes = {bytes, in_page};
   if (in_page < kLongestInstruction &&
-      decode::decode(request.bytes, decode::CodeSize::bits32).failure == decode::Failure::truncated) {
+      decode::decode(request.bytes, code_size()).failure == decode::Failure::truncated) {
     if (eip + in_page == 0) return kNoFragment;  // #GP: no instruction goes on at 0
     const mmu::FillResult fill = windows_.fill(eip + in_page, mmu::Access::fetch);
     if (fill.kind != mmu::Fill::mapped) return kNoFragment;
@@ -194,6 +185,16 @@ std::span<const std::uint16_t> TranslateEngine::trapping_on_page(std::uint32_t e
 
 void TranslateEngine::protect(mmu::PhysAddr page) {
   if (cpu_.mmu.code().set(page, mmu::CodePages::kTranslated)) cpu_.mmu.protect_code(page);
+}
+
+// There are too many modes, for some 16-bit guests use many code segments. The current one is to be selected anew.
+void TranslateEngine::forget_modes() {
+  flush();
+  tables_.forget_directories();
+  modes_.clear();
+  mode_ = 0;
+  directory_ = nullptr;
+  suspended_ring_ = 0;
 }
 
 // Everything goes: simple, and rare with a cache larger than the guest's working set of code.

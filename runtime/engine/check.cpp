@@ -20,6 +20,7 @@ bool TranslateEngine::check(const translator::Request& request, const translator
                                             .return_sites = fragment.return_sites,
                                             .patches = patches,
                                             .stubs = stubs_.table,
+                                            .paragraphs = request.mode.paragraphs,
                                             .is_entry = {}});
   if (!violation) return true;
   ++stats_.rejected;

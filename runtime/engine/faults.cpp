@@ -26,6 +26,25 @@ std::uint32_t swap_low_bytes(std::uint32_t value) {
   return (value & 0xFFFF0000U) | (value & 0xFFU) << 8 | (value >> 8 & 0xFFU);
 }
 
+// The offsets in esi and edi, and the count in ecx, at a string instruction whose fixup is one of Fixup::string16 and
+// so on.
+void complete_string(CpuState& state, translator::Fixup fixup, const gregset_t& regs) {
+  const auto number = static_cast<unsigned>(fixup) - static_cast<unsigned>(translator::Fixup::string16);
+  const bool bits16 = number < kSegCount;
+  const auto* code = reinterpret_cast<const std::uint8_t*>(regs[REG_RIP]);
+  bool repeated = false;
+  for (; *code == 0x66 || *code == 0xF2 || *code == 0xF3; ++code) repeated = repeated || *code != 0x66;
+  const std::uint8_t opcode = *code & 0xFEU;
+  const bool uses_esi = opcode == 0xA4 || opcode == 0xA6 || opcode == 0xAC;
+  const bool uses_edi = opcode != 0xAC;
+  const auto merge = [bits16](std::uint32_t value, greg_t saved) {
+    return bits16 ? (static_cast<std::uint32_t>(saved) & 0xFFFF0000U) | (value & 0xFFFFU) : value;
+  };
+  if (uses_esi) state.gpr[kEsi] = merge(state.gpr[kEsi] - state.seg[number % kSegCount].base, regs[REG_R10]);
+  if (uses_edi) state.gpr[kEdi] = merge(state.gpr[kEdi] - state.segment(Seg::es).base, regs[REG_R11]);
+  if (repeated) state.gpr[kEcx] = merge(state.gpr[kEcx], regs[REG_R9]);
+}
+
 // A repeated string instruction, as the translator writes it, may stop between iterations: its registers are exact
 // there.
 bool inside_repeat(const std::uint8_t* code) {
@@ -136,7 +155,7 @@ void TranslateEngine::capture(ucontext_t& context, const Record& record, const t
   auto& regs = context.uc_mcontext.gregs;
   CpuState& state = cpu_.state;
   for (unsigned i = 0; i < kGprCount; ++i) state.gpr[i] = static_cast<std::uint32_t>(regs[kGuestRegister[i]]);
-  state.gpr[kEsp] += static_cast<std::uint32_t>(std::int32_t{point.esp_delta});
+  state.gpr[kEsp] += static_cast<std::uint32_t>(std::int32_t{point.esp_delta});  // 0 if the stack has 16 bits
   state.native_flags = static_cast<std::uint32_t>(regs[REG_EFL]) & eflags::kNative;
   switch (point.fixup) {
     case translator::Fixup::none:
@@ -155,8 +174,11 @@ void TranslateEngine::capture(ucontext_t& context, const Record& record, const t
     case translator::Fixup::ecx_in_r10:
       state.gpr[kEcx] = static_cast<std::uint32_t>(regs[REG_R10]);
       break;
+    default:
+      complete_string(state, point.fixup, regs);
+      break;
   }
-  state.eip = record.eip + point.guest_offset;
+  state.eip = record.eip + point.guest_offset;  // linear, as the exits leave it
   if (options_.count_retired || options_.deterministic) state.host.retired += point.index;
   state.host.exit_reason = static_cast<std::uint32_t>(reason);
   regs[REG_RIP] = static_cast<greg_t>(stubs_.exit_captured);

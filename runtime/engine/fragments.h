@@ -86,8 +86,18 @@ class FragmentTable {
   void clear();
 
  private:
-  [[nodiscard]] static std::uint64_t key(mmu::PhysAddr physical, std::uint32_t eip, std::uint32_t mode) {
-    return (physical >> mmu::kPageShift) << 40 ^ std::uint64_t{mode} << 32 ^ eip;
+  struct Key {
+    mmu::PhysAddr page;
+    std::uint32_t eip, mode;
+    bool operator==(const Key&) const = default;
+  };
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const {
+      return static_cast<std::size_t>(key.page << 28 ^ std::uint64_t{key.mode} << 32 ^ key.eip);
+    }
+  };
+  [[nodiscard]] static Key key(mmu::PhysAddr physical, std::uint32_t eip, std::uint32_t mode) {
+    return {physical >> mmu::kPageShift, eip, mode};
   }
   void patch(const Site& site, std::uint32_t destination_offset);
   [[nodiscard]] static std::uint64_t place_key(mmu::PhysAddr page, std::uint32_t linear) {
@@ -102,7 +112,7 @@ class FragmentTable {
   std::deque<Site> sites_;
   std::deque<translator::Point> points_;  // of all records
   std::vector<isa::Insn> briefs_;
-  std::unordered_map<std::uint64_t, FragmentId> by_key_;
+  std::unordered_map<Key, FragmentId, KeyHash> by_key_;
   // A page of a shared library is executed at hundreds of linear addresses, if a guest places libraries at random.
   std::unordered_map<mmu::PhysAddr, std::vector<std::uint32_t>> linear_pages_;  // of a page's fragments
   std::unordered_map<std::uint64_t, std::vector<FragmentId>> by_place_;         // page and linear page

@@ -126,6 +126,8 @@ class JumpTables {
   // The fragment at `eip` is gone. Tables that become empty are given up.
   void erase(mmu::PhysAddr physical, std::uint32_t eip, std::uint32_t mode);
   void clear();
+  // After clear(): no directory is used any more.
+  void forget_directories() { directories_.clear(); }
 
  private:
   struct Owner {

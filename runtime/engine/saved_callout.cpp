@@ -13,7 +13,7 @@ abi::Exit TranslateEngine::run_saved(const isa::Insn& insn) {
   state.eip += insn.length;
   ++interpreted_retired_;
   ++stats_.brief;
-  if (!goes_on_translated()) return abi::Exit::interrupt;
+  if (!goes_on_translated() || modes_.full()) return abi::Exit::interrupt;
   // The process that a kernel switches to runs soon, and its IRET is brief if its window is ready.
   const bool switches = insn.op == isa::Op::mov_to_cr && insn.reg == 3 && state.cpl() == 0;
   if (switches) windows_.activate(cpu_.mmu.paging(), mmu::View::user);

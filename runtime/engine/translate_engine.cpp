@@ -67,6 +67,8 @@ bool TranslateEngine::initialise(std::string& error) {
   if (!cache_) return false;
   ring_ = ReturnRing::create(error);
   if (!ring_) return false;
+  limits_ = LimitSpace::create(error);
+  if (!limits_) return false;
   if (!emit_stubs(*cache_, &brief_callout, stubs_, error)) return false;
   if (options_.perf_map) {
     perf_map_ = PerfMap::create(error);
@@ -74,6 +76,8 @@ bool TranslateEngine::initialise(std::string& error) {
     perf_map_->add(cache_->base(), stubs_.end, "ringshift stubs");
   }
   cpu_.state.host.engine = this;
+  cpu_.state.host.limit_space = limits_->end();
+  cpu_.state.refresh_pointers();
   fragments_ = std::make_unique<FragmentTable>(*cache_);
   cpu_.mmu.code().add_listener(*this);
   windows_.set_observer(this);
@@ -82,6 +86,7 @@ bool TranslateEngine::initialise(std::string& error) {
 
 TranslateEngine::~TranslateEngine() {
   windows_.set_observer(nullptr);
+  cpu_.state.host.limit_space = 0;
   cpu_.mmu.code().remove_listener(*this);
 }
 
@@ -140,7 +145,9 @@ bool TranslateEngine::deliver_pending_interrupt() {
 // Follows the guest into its current mode and address space: cheap if nothing changed.
 void TranslateEngine::select_mode() {
   const CpuState& state = cpu_.state;
-  const std::uint32_t mode = intern(translator::mode_key(state));
+  const translator::ModeKey key = translator::mode_key(state);
+  if (modes_.full() && modes_.find(key) == 0) forget_modes();
+  const std::uint32_t mode = modes_.add(key);
   windows_.activate(cpu_.mmu.paging(), view_for(state));
   const std::uint32_t window = windows_.current_id();
   if (directory_ != nullptr && mode == mode_ && window == window_) return;
@@ -167,7 +174,7 @@ TranslateEngine::Step TranslateEngine::dispatch() {
     state.system_flags &= ~eflags::kRf;
   }
   select_mode();
-  const std::uint32_t eip = state.eip;
+  const std::uint32_t eip = linear_eip();
   const std::uint32_t offset = directory_->get(eip);
   FragmentId id = kNoFragment;
   if (offset != 0) {
@@ -208,12 +215,14 @@ TranslateEngine::Step TranslateEngine::enter(FragmentId id) {
   const std::uint64_t before = host.retired;
   stubs_.enter(&state, cache_->base() + (*fragments_)[id].host_offset);
   fp_scrub_pointers(state);
+  // As the exits leave it; without one, nothing has run.
+  if (host.exit_reason != static_cast<std::uint32_t>(abi::Exit::none)) set_linear_eip(state.eip);
   ++stats_.exits[host.exit_reason];
   switch (static_cast<abi::Exit>(host.exit_reason)) {
     case abi::Exit::direct: {
       const std::uint32_t number = fragments_->site_before(static_cast<std::uint32_t>(host.exit_from - cache_->base()));
       const Site& site = fragments_->site(number);
-      state.eip = site.target;
+      set_linear_eip(site.target);
       if (site.stale) {
         on_stale(site.from);
         return options_.deterministic ? interpret(1) : Step::ran;  // there, a step makes progress
@@ -263,9 +272,9 @@ TranslateEngine::Step TranslateEngine::after_interpreting(const RunResult& resul
 TranslateEngine::Step TranslateEngine::interpret_faulted() {
   if (repeating_in_ == kNoFragment) return interpret(1);
   const Record& record = (*fragments_)[repeating_in_];
-  const auto source = std::span(record.source).subspan(cpu_.state.eip - record.eip);
+  const auto source = std::span(record.source).subspan(linear_eip() - record.eip);
   const CycleTimer timer(stats_.interpret_cycles);
-  return after_interpreting(interpreter_.run_fetched(decode::decode(source, decode::CodeSize::bits32).insn), 1);
+  return after_interpreting(interpreter_.run_fetched(decode::decode(source, code_size()).insn), 1);
 }
 
 TranslateEngine::Step TranslateEngine::raise_page_fault() {

@@ -18,13 +18,15 @@
 #include "runtime/engine/fragments.h"
 #include "runtime/engine/guest_thread.h"
 #include "runtime/engine/jump_table.h"
+#include "runtime/engine/limit_space.h"
+#include "runtime/engine/mode_table.h"
 #include "runtime/engine/perf_map.h"
 #include "runtime/engine/return_ring.h"
 #include "runtime/engine/stubs.h"
 #include "runtime/engine/trap_sites.h"
 #include "runtime/engine/written_code.h"
 #include "runtime/semantics/interpreter.h"
-#include "translator/mode_key.h"
+#include "translator/decode/decoder.h"
 #include "translator/translate.h"
 #include "translator/verify/verifier.h"
 
@@ -127,12 +129,19 @@ class TranslateEngine final : public Engine,
     return true;
   }
   bool follow_mode();
+  void forget_modes();
   void change_ring(std::uint32_t old_mode, std::uint32_t old_window);
   bool deliver_pending_interrupt();
+  // Translated code and its tables know linear addresses; CpuState::eip is an offset in the code segment.
+  [[nodiscard]] std::uint32_t linear_eip() const { return cpu_.state.eip + cpu_.state.segment(Seg::cs).base; }
+  void set_linear_eip(std::uint32_t linear) { cpu_.state.eip = linear - cpu_.state.segment(Seg::cs).base; }
+  [[nodiscard]] decode::CodeSize code_size() const {
+    return cpu_.state.segment(Seg::cs).big() ? decode::CodeSize::bits32 : decode::CodeSize::bits16;
+  }
   [[nodiscard]] std::uint64_t retired() const { return cpu_.state.host.retired + interpreted_retired_; }
 
   // builder
-  FragmentId fragment_at(std::uint32_t eip);
+  FragmentId fragment_at(std::uint32_t eip);  // linear
   void enter_in_directory(const Record& record);
   TableId make_table(const CodePage& code);
   FragmentId build(std::uint32_t eip, mmu::PhysAddr physical);
@@ -144,7 +153,6 @@ class TranslateEngine final : public Engine,
   }
   std::span<const std::uint8_t> variable_bytes(mmu::PhysAddr physical, mmu::PhysAddr second_page, std::size_t size);
   void flush();
-  std::uint32_t intern(const translator::ModeKey& key);
 
   // faults, on the signal stack
   bool on_signal(int number, const siginfo_t& info, ucontext_t& context) override;
@@ -169,6 +177,7 @@ class TranslateEngine final : public Engine,
   Interpreter interpreter_;
   std::unique_ptr<CodeCache> cache_;
   std::unique_ptr<ReturnRing> ring_;
+  std::unique_ptr<LimitSpace> limits_;
   Stubs stubs_;
   std::unique_ptr<FragmentTable> fragments_;
   JumpTables tables_;
@@ -176,9 +185,7 @@ class TranslateEngine final : public Engine,
   std::unique_ptr<verify::Verifier> verifier_;
   std::unique_ptr<PerfMap> perf_map_;  // if asked for
 
-  // Interned mode keys; index 0 is unused, so that a zero is never a mode.
-  std::vector<translator::ModeKey> modes_{translator::ModeKey{}};
-  std::array<std::uint8_t, translator::kModeKeyCount> mode_index_{};
+  ModeTable modes_;
   std::uint32_t mode_ = 0;
   std::uint32_t window_ = 0;
   JumpDirectory* directory_ = nullptr;  // of window_ and mode_

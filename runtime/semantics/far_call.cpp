@@ -116,6 +116,7 @@ Flow call_protected(Cpu& cpu, const FarTarget& target, std::uint32_t next, unsig
   }
   if (d.is(SystemType::call_gate16) || d.is(SystemType::call_gate32)) return call_through_gate(cpu, sel, d, next);
   if (d.is(SystemType::task_gate) || d.tss_available()) {
+    if (cpu.mmu.frozen()) return Flow::fault;
     return transfer_to_task(cpu, sel, d, TaskSwitch::Cause::call, next);
   }
   return cpu.raise(vector::kGp, error);

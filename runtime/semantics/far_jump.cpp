@@ -53,6 +53,7 @@ Flow jump_protected(Cpu& cpu, const FarTarget& target, std::uint32_t next) {
   }
   if (d.is(SystemType::call_gate16) || d.is(SystemType::call_gate32)) return jump_through_gate(cpu, sel, d);
   if (d.is(SystemType::task_gate) || d.tss_available()) {
+    if (cpu.mmu.frozen()) return Flow::fault;
     return transfer_to_task(cpu, sel, d, TaskSwitch::Cause::jump, next);
   }
   return cpu.raise(vector::kGp, error);

@@ -69,6 +69,7 @@ struct HostContext {
   std::uint64_t code_base = 0;       // executable alias of the translation cache
   std::uint64_t window_base = 0;     // linear address 0 of the current window, 4 GiB aligned (also in host GS base)
   std::uint64_t exit_from = 0;       // a direct exit: the host address behind its call
+  std::uint64_t limit_space = 0;     // 4 GiB that can be read end here, and 4 GiB of guard begin; 0: there are none
   std::uint32_t exit_reason = 0;     // abi::Exit
   engine::TranslateEngine* engine = nullptr;  // who answers brief callouts
   std::uint64_t retired = 0;                  // guest instructions completed by translated code, where counted
@@ -96,6 +97,9 @@ struct alignas(64) CpuState {
   // runtime: translated code loads the base through this pointer, so a segment that is null,
   // limited or of another type faults on the host and its access is then interpreted.
   std::array<std::uint64_t, kSegCount> base_pointer{};
+  // For each segment register the host address at which a byte can be read for each offset that may be accessed, and
+  // for no other (HostContext::limit_space): how translated code checks a limit without touching flags.
+  std::array<std::uint64_t, kSegCount> limit_pointer{};
   std::array<SegmentRegister, kSegCount> seg{};
   HostContext host;
 
@@ -131,14 +135,19 @@ struct alignas(64) CpuState {
   [[nodiscard]] const SegmentRegister& segment(Seg s) const { return seg[static_cast<std::size_t>(s)]; }
 
   // Loads the hidden part of a segment register. The only way to write `seg`, because
-  // base_pointer must follow.
-  void set_segment(Seg s, const SegmentRegister& value) {
+  // base_pointer and limit_pointer must follow. Always inline: brief callouts use general registers only, and one copy
+  // for all might not.
+  [[gnu::always_inline]] void set_segment(Seg s, const SegmentRegister& value) {
     const auto i = static_cast<std::size_t>(s);
     seg[i] = value;
     base_pointer[i] =
         value.unlimited(s == Seg::cs) && !watches_data() ? reinterpret_cast<std::uint64_t>(&seg[i].base) : 0;
+    const std::uint64_t offsets =
+        value.expands_up(s == Seg::cs) && !watches_data() ? std::uint64_t{value.limit} + 1 : std::uint64_t{0};
+    limit_pointer[i] = host.limit_space - offsets;
   }
-  // base_pointer holds addresses of this object: call after a copy, and after a write to DR7 or `watched`.
+  // base_pointer holds addresses of this object: call after a copy, and after a write to DR7, `watched` or
+  // HostContext::limit_space.
   void refresh_pointers() {
     for (unsigned i = 0; i < kSegCount; ++i) set_segment(static_cast<Seg>(i), SegmentRegister{seg[i]});
   }

@@ -59,6 +59,15 @@ struct SegmentRegister {
            (attributes & segment::kExpandDown) == 0;
   }
 
+  // True if the offsets up to the limit, and no others, may be read and written (for CS: read, and it may be no code,
+  // as real mode leaves it).
+  [[nodiscard]] bool expands_up(bool as_code) const {
+    constexpr auto kNeed = static_cast<std::uint16_t>(segment::kNonSystem | segment::kPresent);
+    if ((attributes & (kNeed | segment::kUnusable)) != kNeed) return false;
+    if ((attributes & segment::kCode) != 0) return as_code && (attributes & segment::kReadable) != 0;
+    return (attributes & segment::kExpandDown) == 0 && (as_code || (attributes & segment::kWritable) != 0);
+  }
+
   // Unlimited and based at 0: an offset is a linear address.
   [[nodiscard]] bool flat(bool as_code) const { return base == 0 && unlimited(as_code); }
 

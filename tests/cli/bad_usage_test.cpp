@@ -98,7 +98,7 @@ const Row kRows[] = {
     {{"translate"}, "needs one of --hex, --asm, --file"},
     {{"translate", "--hex", "9"}, "--hex '9': not bytes"},
     {{"translate", "--hex", ""}, "there is no code"},
-    {{"translate", "--hex", "90", "--mode", "64"}, "--mode '64': neither 16 nor 32"},
+    {{"translate", "--hex", "90", "--mode", "64"}, "--mode '64': none of 32, 16, prot16, real, v86"},
     {{"translate", "--hex", "90", "--cpl", "4"}, "--cpl '4'"},
     {{"translate", "--file", "/nonexistent"}, "'/nonexistent': No such file"},
     {{"translate", "--file", "/dev/null"}, "neither a file nor a pipe"},

@@ -53,7 +53,7 @@ TEST(TranslateOptions, CheckTheirNumbers) {
   TranslateText text;
   text.hex.emplace("90");
   text.mode = "64";
-  EXPECT_EQ(error_of(text), "--mode '64': neither 16 nor 32");
+  EXPECT_EQ(error_of(text), "--mode '64': none of 32, 16, prot16, real, v86");
   text.mode = "32";
   text.cpl = "4";
   EXPECT_EQ(error_of(text), "--cpl '4': not a number from 0 to 3");
@@ -130,15 +130,27 @@ TEST(Translation, StopsAtWhatIsNoInstruction) {
   EXPECT_EQ(all.undecodable, 1U);
 }
 
-TEST(Translation, OfSixteenBitCodeSaysThatItIsInterpreted) {
-  TranslateText text;
-  text.hex.emplace("b8 34 12");
-  text.mode = "16";
-  const Translation all = translate_all(request_of(text));
-  ASSERT_EQ(all.blocks.size(), 1U);
-  EXPECT_EQ(all.blocks[0].listing.guest[0].text, "mov ax, 0x1234");
-  EXPECT_TRUE(all.blocks[0].listing.guest[0].host.empty());
-  EXPECT_THAT(as_text(all), HasSubstr("16-bit code is interpreted"));
+TEST(Translation, OfSixteenBitCodeInEachMode) {
+  for (const std::string_view mode : {"16", "prot16", "real", "v86"}) {
+    TranslateText text;
+    text.hex.emplace("b8 34 12");
+    text.mode = std::string(mode);
+    const Translation all = translate_all(request_of(text));
+    ASSERT_EQ(all.blocks.size(), 1U);
+    EXPECT_EQ(all.blocks[0].violation, std::nullopt);
+    EXPECT_EQ(all.blocks[0].listing.guest[0].text, "mov ax, 0x1234");
+    ASSERT_EQ(all.blocks[0].listing.guest[0].host.size(), 1U);
+    EXPECT_EQ(all.blocks[0].listing.guest[0].host[0].text, "mov ax, 0x1234");
+  }
+}
+
+TEST(Translation, LoadsSegmentsInlineInRealModeOnly) {
+  for (const auto& [mode, treatment] : {std::pair{"real", Treatment::expand}, {"prot16", Treatment::interpret}}) {
+    TranslateText text;
+    text.hex.emplace("8e d8");  // mov ds, ax
+    text.mode = std::string(mode);
+    EXPECT_EQ(translate_all(request_of(text)).blocks[0].listing.guest[0].treatment, treatment);
+  }
 }
 
 TEST(Translation, AsTextPutsBothSidesOnOneLine) {

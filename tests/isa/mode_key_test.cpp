@@ -157,9 +157,27 @@ TEST(ModeKey, EveryFieldIsInTheNumber) {
     EXPECT_EQ(ModeKey{.cpl = cpl}.packed() & seen, 0U);
     EXPECT_EQ(ModeKey{.cpl = cpl}.packed(), cpl);
   }
-  // Whoever adds a field adds a row above: the number has no bit to spare, and the struct no byte.
+  // Whoever adds a field adds a row above, or to the test below: the number has no bit to spare, and the struct no
+  // byte.
   EXPECT_EQ(seen | 3U, translator::kModeKeyCount - 1);
-  EXPECT_EQ(sizeof(ModeKey), rows().size());
+  constexpr std::size_t kOfOtherModes = sizeof(bool) + sizeof(std::uint8_t) + 2 * sizeof(std::uint32_t);
+  EXPECT_EQ(sizeof(ModeKey), (rows().size() + kOfOtherModes + 3) / 4 * 4);
+}
+
+TEST(ModeKey, OfPlainModesSaysNothingOfSegments) {
+  CpuState s;
+  s.cr0 |= cr0::kPe;
+  constexpr auto kFlat = static_cast<std::uint16_t>(segment::kPresent | segment::kNonSystem | segment::kWritable |
+                                                    segment::kAccessed | segment::kBig | segment::kGranular);
+  for (unsigned i = 0; i < kSegCount; ++i) s.set_segment(static_cast<Seg>(i), {8, kFlat, 0, 0xFFFFFFFF});
+  s.set_segment(Seg::cs, {8, static_cast<std::uint16_t>(kFlat | segment::kCode), 0, 0xFFFFFFFF});
+  const ModeKey plain = translator::mode_key(s);
+  EXPECT_TRUE(plain.plain());
+  s.set_segment(Seg::gs, {0x33, kFlat, 0x12345000, 0xFFFFFFFF});
+  EXPECT_EQ(translator::mode_key(s), plain);
+  s.set_segment(Seg::cs, {8, static_cast<std::uint16_t>(kFlat | segment::kCode), 0x1000, 0xFFFFFFFF});
+  EXPECT_FALSE(translator::mode_key(s).plain());
+  EXPECT_EQ(translator::mode_key(s).cs_base, 0x1000U);
 }
 
 }  // namespace

@@ -24,6 +24,8 @@ enum class Origin : std::uint8_t {
   safe_flags,    // 32 bits without TF, NT, RF, VM, AC
   window_base,   // read from the state
   segment_base,  // a pointer read from CpuState::base_pointer
+  limit,         // a pointer read from CpuState::limit_pointer
+  limit_space,   // HostContext::limit_space
   page_number,   // of r8
   entry_table,   // read from the directory for r8's page
   table_entry,   // read from such a table
@@ -301,16 +303,19 @@ class Walker {
     return true;
   }
 
-  // A byte of the offset space, or of the guard behind it.
+  // A byte of the offset space or of the limit space, or of the guards behind them.
   static bool reads_guard(const Insn& insn, const Path& before) {
     const Gpr dst = insn.reg(0);
     const auto& mem = insn.op(1).mem;
     const Gpr base = gpr(mem.base), index = gpr(mem.index);
     const bool plain = mem.segment != ZYDIS_REGISTER_GS && mem.segment != ZYDIS_REGISTER_FS;
-    const std::int64_t beyond = mem.disp.value - abi::kOffsetSpace;
-    return insn.is(ZYDIS_MNEMONIC_MOVZX) && insn.op(1).size == 8 && plain && dst.bits == 32 && is_scratch(dst.number) &&
-           base.number == kR13 && index.bits == 64 && index.number == kR8 && mem.scale <= 1 && beyond >= 0 &&
-           beyond < 64 && is_guest(before.reg[kR8]);
+    const bool reads_byte = insn.is(ZYDIS_MNEMONIC_MOVZX) && insn.op(1).size == 8 && plain && dst.bits == 32 &&
+                            is_scratch(dst.number) && base.bits == 64 && index.bits == 64 && index.number == kR8 &&
+                            mem.scale <= 1 && is_guest(before.reg[kR8]);
+    if (!reads_byte) return false;
+    const std::int64_t beyond = mem.disp.value - (base.number == kR13 ? abi::kOffsetSpace : 0);
+    if (before.reg[base.number] == Origin::limit_space) return beyond < 0 && beyond >= -(1LL << 31);
+    return (base.number == kR13 || before.reg[base.number] == Origin::limit) && beyond >= 0 && beyond < 64;
   }
 
   // --- Memory ---
@@ -435,7 +440,11 @@ class Walker {
     if (offset == offsetof(CpuState, host) + offsetof(HostContext, window_base)) return Origin::window_base;
     constexpr std::size_t kPointers = offsetof(CpuState, base_pointer);
     const bool pointer = offset >= kPointers && offset < kPointers + 8 * kSegCount && (offset - kPointers) % 8 == 0;
-    return pointer ? Origin::segment_base : Origin::anything;
+    if (pointer) return Origin::segment_base;
+    if (offset == offsetof(CpuState, host) + offsetof(HostContext, limit_space)) return Origin::limit_space;
+    constexpr std::size_t kLimits = offsetof(CpuState, limit_pointer);
+    const bool limit = offset >= kLimits && offset < kLimits + 8 * kSegCount && (offset - kLimits) % 8 == 0;
+    return limit ? Origin::limit : Origin::anything;
   }
 
   // --- The return ring and control flow ---

@@ -50,6 +50,11 @@ struct Context {
 
   [[nodiscard]] std::uint32_t offset() const { return static_cast<std::uint32_t>(a.offset()); }
   [[nodiscard]] std::uint32_t eip() const { return request.eip + guest_offset; }
+  // The offset in the code segment of a linear address, and the other way round.
+  [[nodiscard]] std::uint32_t in_code(std::uint32_t linear) const { return linear - request.mode.cs_base; }
+  [[nodiscard]] std::uint32_t linear(std::uint32_t in_code) const { return in_code + request.mode.cs_base; }
+  // Of a relative branch at eip().
+  [[nodiscard]] std::uint32_t target(const isa::Insn& insn) const { return linear(insn.target(in_code(eip()))); }
   void put(const Bytes& bytes) { a.embed(bytes.data(), bytes.size()); }
 };
 
@@ -61,6 +66,11 @@ void mark_fixup(Context& c, Fixup fixup);
 // A field of CpuState.
 [[nodiscard]] inline asmjit::x86::Mem state(std::size_t offset, unsigned size) {
   return asmjit::x86::ptr(asmjit::x86::r15, static_cast<std::int32_t>(offset), size);
+}
+
+// A field of a segment register.
+[[nodiscard]] inline asmjit::x86::Mem segment_field(Seg segment, std::size_t field, unsigned size) {
+  return state(offsetof(CpuState, seg) + static_cast<std::size_t>(segment) * sizeof(SegmentRegister) + field, size);
 }
 
 }  // namespace ringshift::translator::emit

@@ -8,6 +8,7 @@
 
 #include "translator/emit/families.h"
 #include "translator/emit/memory.h"
+#include "translator/isa/row.h"
 
 namespace ringshift::translator::emit {
 namespace {
@@ -39,9 +40,29 @@ Fields register_fields(const Insn& insn) {
   }
 }
 
-Template template_of(const Insn& insn) {
+// Whether the host, whose operands have 32 bits, needs prefix 66.
+bool needs_operand_prefix(const Context& c, const Insn& insn) {
+  const bool prefix = insn.has(isa::prefix::kOperandSize);
+  if (c.request.mode.code32) return prefix;
+  switch (insn.op) {
+    case Op::host_fp:  // to MMX and SSE the prefix is another opcode, and to x87 it means nothing
+      return prefix;
+    case Op::host_int: {
+      const bool crc32_of_byte = insn.opcode == 0xF0 && insn.has(isa::prefix::kRepne);
+      const bool movnti = insn.map == 1 && insn.opcode == 0xC3;
+      return !prefix && !crc32_of_byte && !movnti;
+    }
+    case Op::cmpxchg8b:
+    case Op::fwait:
+      return false;
+    default:
+      return !prefix && insn.width != 1 && isa::row(insn.op).family != isa::Family::flags;
+  }
+}
+
+Template template_of(const Context& c, const Insn& insn) {
   Template t{.lock = insn.has(isa::prefix::kLock),
-             .word = insn.has(isa::prefix::kOperandSize),
+             .word = needs_operand_prefix(c, insn),
              .map = insn.map,
              .opcode = insn.opcode,
              .immediate = std::span(insn.bytes).subspan(insn.imm_offset, insn.imm_size)};
@@ -57,7 +78,7 @@ Template template_of(const Insn& insn) {
 
 void copy_register_form(Context& c, const Insn& insn) {
   const Fields fields = register_fields(insn);
-  Template t = template_of(insn);
+  Template t = template_of(c, insn);
   const bool byte_reg = insn.width == 1;
   const bool byte_rm = insn.source_width == 1;
   t.reg = fields.reg && !byte_reg ? host_register(insn.reg) : insn.reg;
@@ -96,7 +117,7 @@ void copy_with_high_byte(Context& c, const Insn& insn, Template t, Address addre
 
 void copy_memory_form(Context& c, const Insn& insn) {
   const Fields fields = register_fields(insn);
-  Template t = template_of(insn);
+  Template t = template_of(c, insn);
   const Address address = resolve(c, insn);
   const bool byte_reg = fields.reg && insn.form != Form::host && insn.width == 1;
   t.reg = fields.reg && !byte_reg ? host_register(insn.reg) : insn.reg;
@@ -105,7 +126,7 @@ void copy_memory_form(Context& c, const Insn& insn) {
 }
 
 void copy_without_modrm(Context& c, const Insn& insn) {
-  Template t = template_of(insn);
+  Template t = template_of(c, insn);
   switch (insn.form) {
     case Form::acc_moffs:
     case Form::moffs_acc:
@@ -141,7 +162,7 @@ void copy_without_modrm(Context& c, const Insn& insn) {
 bool copy_moved_esp(Context& c, const Insn& insn) {
   if (c.esp_delta == 0 || !copies_esp(insn)) return false;
   const std::uint8_t to = insn.form == Form::rm_reg ? insn.rm : insn.reg;
-  c.put(encode_lea(to, stack(c, 0)));
+  c.put(encode_lea(to, {.base = kHostEsp, .disp = c.esp_delta}));
   return true;
 }
 

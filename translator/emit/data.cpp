@@ -27,7 +27,7 @@ void emit_xlat(Context& c, const Insn& insn) {
     c.a.movzx(x86::r8d, x86::r8w);
     offset = {.base = kScratch8};
   }
-  c.put(encode({.opcode = 0x8A, .reg = kEax}, in_segment(c, offset, insn.segment, 1)));
+  c.put(encode({.opcode = 0x8A, .reg = kEax}, in_segment(c, offset, insn.segment, 1, insn.address_size)));
 }
 
 // To esp, which needs REX, from AH to BH, which do not go with it.

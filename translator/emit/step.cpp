@@ -38,6 +38,14 @@ void emit_expanded(Context& c, const isa::Insn& insn) {
       return emit_string(c, insn);
     case Op::call:
       return emit_control(c, insn);
+    case Op::mov_to_seg:
+    case Op::pop_seg:
+    case Op::lds:
+    case Op::les:
+    case Op::lss:
+    case Op::lfs:
+    case Op::lgs:
+      return emit_segment_load(c, insn);
     default:
       return emit_data(c, insn);
   }
@@ -46,17 +54,27 @@ void emit_expanded(Context& c, const isa::Insn& insn) {
 // Frequent in kernels, and mostly followed by translated code.
 bool brief(Op op) {
   switch (op) {
+    case Op::call_far:
+    case Op::call_far_indirect:
     case Op::cpuid:
     case Op::fxrstor:
     case Op::fxsave:
     case Op::int_n:
     case Op::invlpg:
     case Op::iret:
+    case Op::jmp_far:
+    case Op::jmp_far_indirect:
+    case Op::lds:
+    case Op::les:
+    case Op::lfs:
+    case Op::lgs:
+    case Op::lss:
     case Op::mov_to_cr:
-    case Op::sysenter:
-    case Op::sysexit:
     case Op::mov_to_seg:
     case Op::pop_seg:
+    case Op::ret_far:
+    case Op::sysenter:
+    case Op::sysexit:
       return true;
     default:
       return false;
@@ -122,7 +140,7 @@ void emit_step(Context& c, const plan::Step& step) {
       return emit_control(c, step.insn);
     case plan::Treatment::interpret:
       if (step.traps) return exit_trap(c);
-      if (c.request.stubs.exit_brief != 0 && brief(step.insn.op)) return exit_brief(c, step.insn);
+      if (c.request.stubs.exit_brief != 0 && brief(step.insn.op) && !step.beyond_limit) return exit_brief(c, step.insn);
       return exit_interpret(c, c.eip(), c.index);
   }
 }

@@ -34,7 +34,9 @@ void emit_pushf(Context& c, const Insn& insn) {
   c.a.pext(x86::r9d, x86::r9d, x86::r10d);
   c.a.pdep(x86::r9d, x86::r9d, x86::r10d);
   c.a.lea(x86::r8d, x86::ptr(x86::r8, x86::r9));
-  store(c, width, stack(c, -size), kScratch8);
+  const std::uint8_t value = stack_scratch(c);
+  if (value != kScratch8) c.a.mov(x86::gpd(value), x86::r8d);
+  store(c, width, stack(c, -size, width), value);
   move_esp(c, -size);
 }
 
@@ -47,11 +49,7 @@ void emit_popf(Context& c, const Insn& insn) {
   if (width == 4) compared |= eflags::kAc | eflags::kId;
   if (c.request.mode.cpl == 0) compared |= eflags::kIopl;
 
-  if (width == 4) {
-    load(c, 4, kScratch8, stack(c, 0));
-  } else {
-    c.put(encode({.map = 1, .opcode = 0xB7, .reg = kScratch8}, stack(c, 0)));
-  }
+  load_zero_extended(c, width, kScratch8, stack(c, 0, width));
   c.a.pushfq();
   c.a.pop(x86::r10);
   mark_fixup(c, Fixup::flags_in_r10);

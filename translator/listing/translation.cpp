@@ -19,12 +19,13 @@ constexpr abi::StubTable kStubs{.exit_direct = 0x0F000000,
                                 .lookup = 0x0F000400,
                                 .return_mismatch = 0x0F000500};
 
-std::optional<std::string> find_violation(const translator::Fragment& fragment) {
+std::optional<std::string> find_violation(const translator::Fragment& fragment, const translator::ModeKey& mode) {
   verify::VerifyRequest request{.code = fragment.code,
                                 .host_address = kHostAddress,
                                 .return_sites = fragment.return_sites,
                                 .patches = {},
                                 .stubs = kStubs,
+                                .paragraphs = mode.paragraphs,
                                 .is_entry = {}};
   std::vector<verify::PatchSite> patches;
   for (const auto& exit : fragment.exits) {
@@ -39,10 +40,11 @@ std::optional<std::string> find_violation(const translator::Fragment& fragment) 
 }  // namespace
 
 Translation translate_all(std::span<const std::uint8_t> code, std::uint32_t address, const translator::ModeKey& mode,
-                          const translator::Options& options) {
+                          const translator::Options& options, bool interpreted) {
   constexpr std::uint32_t kPage = 4096;
   Translation all;
   all.mode = mode;
+  all.interpreted = interpreted;
   all.address = address;
   std::uint32_t offset = 0;
   while (offset < code.size()) {
@@ -56,13 +58,13 @@ Translation translate_all(std::span<const std::uint8_t> code, std::uint32_t addr
         .host_address = kHostAddress,
         .stubs = kStubs,
         .options = options};
-    auto listing = mode.code32 ? list_block(block) : list_interpreted(block);
+    auto listing = interpreted ? list_interpreted(block) : list_block(block);
     if (listing.guest.empty()) {
       all.undecodable = offset;
       break;
     }
     offset += listing.guest_bytes;
-    auto violation = mode.code32 ? find_violation(listing.fragment) : std::nullopt;
+    auto violation = interpreted ? std::nullopt : find_violation(listing.fragment, mode);
     all.blocks.push_back({std::move(listing), std::move(violation)});
   }
   return all;

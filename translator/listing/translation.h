@@ -21,13 +21,15 @@ struct Translation {
   };
   translator::ModeKey mode;
   std::uint32_t address = 0;
+  bool interpreted = false;  // there is no host side
   std::vector<Block> blocks;
   // The bytes from here on are no complete instruction.
   std::optional<std::uint32_t> undecodable;
 };
 
-// `code` lies at the linear address `address`. Code that is not translated in this mode is listed without a host side.
+// `code` lies at the linear address `address`. Code that is `interpreted` is listed without a host side.
 [[nodiscard]] Translation translate_all(std::span<const std::uint8_t> code, std::uint32_t address,
-                                        const translator::ModeKey& mode, const translator::Options& options);
+                                        const translator::ModeKey& mode, const translator::Options& options,
+                                        bool interpreted = false);
 
 }  // namespace ringshift::listing

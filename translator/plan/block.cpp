@@ -20,6 +20,16 @@ bool traps(const Request& request, std::size_t offset) {
   return std::find(request.trapping.begin(), request.trapping.end(), place) != request.trapping.end();
 }
 
+// Whether all of an instruction and, if it branches to a place that is known, its target are within the limit of the
+// code segment. Else the runtime raises #GP, if it comes to that.
+bool within_limit(const Request& request, const isa::Insn& insn, std::size_t offset) {
+  const ModeKey& mode = request.mode;
+  if (mode.plain()) return true;
+  const std::uint32_t eip = request.eip - mode.cs_base + static_cast<std::uint32_t>(offset);
+  if (std::uint64_t{eip} + insn.length - 1 > mode.cs_limit) return false;
+  return insn.form != isa::Form::relative || insn.target(eip) <= mode.cs_limit;
+}
+
 }  // namespace
 
 void plan_block(const Request& request, Block& block) {
@@ -43,7 +53,8 @@ void plan_block(const Request& request, Block& block) {
       break;
     }
     step.offset = static_cast<std::uint16_t>(offset);
-    step.treatment = treatment(step.insn, request.mode, request.options);
+    step.beyond_limit = !within_limit(request, step.insn, offset);
+    step.treatment = step.beyond_limit ? Treatment::interpret : treatment(step.insn, request.mode, request.options);
     if (step.treatment != Treatment::interpret && traps(request, step.offset)) {
       step.treatment = Treatment::interpret;
       step.traps = true;
@@ -58,7 +69,10 @@ void plan_block(const Request& request, Block& block) {
     block.falls_through = step.treatment < Treatment::branch;
     if (step.treatment == Treatment::side_exit) ++side_exits;
     const bool full = block.steps.size() >= limit || side_exits > request.options.max_side_exits;
-    if (!block.falls_through || end >= in_page || alone || full || (request.checked && writes)) break;
+    // What follows a load of ss is the runtime's: an exception there must find the shadow.
+    const bool loads_ss = (step.insn.op == isa::Op::mov_to_seg || step.insn.op == isa::Op::pop_seg) &&
+                          step.insn.reg == static_cast<std::uint8_t>(Seg::ss);
+    if (!block.falls_through || end >= in_page || alone || full || loads_ss || (request.checked && writes)) break;
   }
   block.bytes = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(offset));
 }

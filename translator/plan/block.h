@@ -30,6 +30,12 @@ enum class Treatment : std::uint8_t {
 // Whether the translation can load the immediate from the guest's code.
 [[nodiscard]] bool immediate_can_be_loaded(const isa::Insn& insn, Treatment treatment);
 
+// Whether a string instruction finds its elements where its registers say, in the window.
+[[nodiscard]] bool string_in_window(const isa::Insn& insn, const ModeKey& mode);
+
+// What lds, les, lss, lfs and lgs load.
+[[nodiscard]] Seg far_pointer_segment(isa::Op op);
+
 // Whether an offset in `segment` is a linear address in this mode.
 [[nodiscard]] bool flat(Seg segment, const ModeKey& mode);
 
@@ -46,6 +52,7 @@ struct Step {
   std::uint16_t offset = 0;  // from the start of the block
   Treatment treatment = Treatment::interpret;
   bool traps = false;            // translatable, but of Request::trapping
+  bool beyond_limit = false;     // not all of it, or of its target, is within the code segment
   bool loads_immediate = false;  // from the guest's code, which changes there (Request::variable)
 };
 

@@ -36,23 +36,40 @@ bool only_reads_memory(const Insn& insn) {
   }
 }
 
-// A code segment is never writable; the runtime raises #GP.
-bool writes_code_segment(const Insn& insn) {
-  return insn.memory && insn.segment == Seg::cs && !only_reads_memory(insn);
+// A code segment is writable in real and V86 mode only; the runtime raises #GP.
+bool writes_code_segment(const Insn& insn, const ModeKey& mode) {
+  return insn.memory && insn.segment == Seg::cs && !mode.paragraphs && !only_reads_memory(insn);
 }
 
-bool string_in_window(const Insn& insn, const ModeKey& mode) {
-  if (insn.address_size != 4) return false;
-  const bool reads_source = insn.op != Op::stos && insn.op != Op::scas;
-  const bool uses_es = insn.op != Op::lods;
-  return (!reads_source || flat(insn.segment, mode)) && (!uses_es || mode.flat_es);
+// In a mode that is not plain. How far a repetition comes is known beforehand only if nothing is compared, and its
+// end is within 4 GiB only if it has 16-bit addresses.
+bool string_in_segments(const Insn& insn, const ModeKey& mode) {
+  if (mode.plain()) return false;
+  const bool compares = insn.op == Op::cmps || insn.op == Op::scas;
+  return !insn.repeated() || (insn.address_size == 2 && !compares);
 }
+
+// Whether the load of a segment register, in real or V86 mode, is that of a selector and a base.
+bool loads_paragraph(Seg segment, const ModeKey& mode) { return segment != Seg::cs && mode.reaches(segment); }
+
+// A target or return address of the operand's size, not known before, which must not be beyond the limit of the code
+// segment.
+bool target_checkable(const Insn& insn, const ModeKey& mode) {
+  const bool word = insn.stack_operand == 2;
+  if (mode.code32 && word) return false;
+  if (mode.plain()) return true;
+  constexpr std::uint32_t kMostChecked = 0x7FFFFFFE;  // emit::check_code_limit
+  return mode.cs_limit <= kMostChecked || mode.cs_limit == 0xFFFFFFFF || (word && mode.cs_limit >= 0xFFFF);
+}
+
+// plan_block() has looked whether the target is within the limit.
+bool target_known(const Insn& insn, const ModeKey& mode) { return insn.width == 4 || !mode.code32; }
 
 // An operand at a fixed offset that runs over 4 GiB, in a segment with a base of its own; with base 0 it runs over the
 // end of the window. The runtime raises #GP or #SS.
 bool runs_over_the_end(const Insn& insn, const ModeKey& mode) {
   if (!insn.memory || insn.base != isa::kNoRegister || insn.index != isa::kNoRegister) return false;
-  if (insn.address_size != 4 || flat(insn.segment, mode)) return false;
+  if (!mode.plain() || insn.address_size != 4 || flat(insn.segment, mode)) return false;
   const std::uint32_t room = 0U - static_cast<std::uint32_t>(insn.disp);
   return room != 0 && room < memory_bytes(insn);
 }
@@ -100,6 +117,21 @@ bool needs_rex(const Insn& insn) { return insn.reg == kEsp || (!insn.memory && i
 
 }  // namespace
 
+Seg far_pointer_segment(Op op) {
+  switch (op) {
+    case Op::lds:
+      return Seg::ds;
+    case Op::les:
+      return Seg::es;
+    case Op::lss:
+      return Seg::ss;
+    case Op::lfs:
+      return Seg::fs;
+    default:
+      return Seg::gs;
+  }
+}
+
 bool may_write_memory(const Insn& insn) {
   switch (insn.op) {
     case Op::push:
@@ -132,7 +164,14 @@ unsigned memory_bytes(const Insn& insn) {
     case Op::pop:
       return insn.stack_operand;
     case Op::mov_from_seg:
+    case Op::mov_to_seg:
       return 2;
+    case Op::lds:
+    case Op::les:
+    case Op::lss:
+    case Op::lfs:
+    case Op::lgs:
+      return insn.stack_operand + 2U;
     case Op::cmpxchg8b:
       return 8;
     default:
@@ -156,6 +195,13 @@ bool immediate_can_be_loaded(const Insn& insn, Treatment treatment) {
     default:
       return false;
   }
+}
+
+bool string_in_window(const Insn& insn, const ModeKey& mode) {
+  if (insn.address_size != 4) return false;
+  const bool reads_source = insn.op != Op::stos && insn.op != Op::scas;
+  const bool uses_es = insn.op != Op::lods;
+  return (!reads_source || flat(insn.segment, mode)) && (!uses_es || mode.flat_es);
 }
 
 bool flat(Seg segment, const ModeKey& mode) {
@@ -226,8 +272,7 @@ HostFields host_register_fields(const Insn& insn) {
 }
 
 Treatment treatment(const Insn& insn, const ModeKey& mode, const Options& options) {
-  if (!mode.code32 || !mode.stack32 || !mode.flat_cs || !mode.flat_ss) return Treatment::interpret;
-  if (writes_code_segment(insn) || runs_over_the_end(insn, mode)) return Treatment::interpret;
+  if (writes_code_segment(insn, mode) || runs_over_the_end(insn, mode)) return Treatment::interpret;
   if (options.model < first_model(insn)) return Treatment::interpret;
   const auto when = [](bool condition, Treatment t) { return condition ? t : Treatment::interpret; };
   switch (insn.op) {
@@ -290,15 +335,18 @@ Treatment treatment(const Insn& insn, const ModeKey& mode, const Options& option
       const bool high_byte_to_esp = !insn.memory && insn.source_width == 1 && insn.rm >= 4 && insn.reg == kEsp;
       return high_byte_to_esp ? Treatment::expand : Treatment::copy;
     }
+    case Op::pop:
+      // An address with esp is computed after the increment, which wraps at 64 KiB there.
+      return when(mode.stack32 || !insn.memory || insn.base != kEsp, Treatment::expand);
+    case Op::pushf:
+    case Op::popf:
+      return when(!mode.v86() || mode.iopl_ok, Treatment::expand);
     case Op::lea:
     case Op::xlat:
     case Op::push:
-    case Op::pop:
     case Op::pusha:
     case Op::popa:
     case Op::push_seg:
-    case Op::pushf:
-    case Op::popf:
     case Op::mov_from_seg:
     case Op::nop:
     case Op::pause:
@@ -307,7 +355,18 @@ Treatment treatment(const Insn& insn, const ModeKey& mode, const Options& option
     case Op::prefetch:
       return when(insn.opcode != 0xAE, Treatment::expand);  // CLFLUSH faults as a load does
     case Op::leave:
-      return when(insn.stack_operand == 4, Treatment::expand);
+      return when(insn.stack_operand == 4 || !mode.stack32, Treatment::expand);
+    case Op::mov_to_seg:
+      return when(mode.paragraphs && insn.reg < kSegCount && loads_paragraph(static_cast<Seg>(insn.reg), mode),
+                  Treatment::expand);
+    case Op::pop_seg:
+      return when(mode.paragraphs && loads_paragraph(static_cast<Seg>(insn.reg), mode), Treatment::expand);
+    case Op::lds:
+    case Op::les:
+    case Op::lss:
+    case Op::lfs:
+    case Op::lgs:
+      return when(mode.paragraphs && loads_paragraph(far_pointer_segment(insn.op), mode), Treatment::expand);
     case Op::cli:
     case Op::sti:
       return when(mode.iopl_ok, Treatment::expand);
@@ -320,7 +379,7 @@ Treatment treatment(const Insn& insn, const ModeKey& mode, const Options& option
     case Op::stos:
     case Op::lods:
     case Op::scas:
-      return when(string_in_window(insn, mode), Treatment::expand);
+      return when(string_in_window(insn, mode) || string_in_segments(insn, mode), Treatment::expand);
     case Op::host_fp:
       if (converts_mmx_from_memory(insn)) return Treatment::interpret;
       return when(!mode.fp_trap && (insn.map == 0 || !mode.sse_trap) && host_operands_known(insn), Treatment::copy);
@@ -331,21 +390,22 @@ Treatment treatment(const Insn& insn, const ModeKey& mode, const Options& option
     case Op::call:
       // The next instruction as target only asks for eip: nobody will return there.
       if (insn.stack_operand == 4 && insn.width == 4 && insn.imm == 0) return Treatment::expand;
-      return when(insn.stack_operand == 4 && insn.width == 4, Treatment::side_exit);
+      return when(target_known(insn, mode) && insn.stack_operand == insn.width, Treatment::side_exit);
     case Op::call_indirect:
-      return when(insn.stack_operand == 4, Treatment::side_exit);
+      return when(target_checkable(insn, mode), Treatment::side_exit);
     case Op::ret:
-      return when(insn.stack_operand == 4, Treatment::branch);
+      return when(target_checkable(insn, mode), Treatment::branch);
     case Op::jcc:
-      return when(insn.width == 4, Treatment::side_exit);
+      return when(target_known(insn, mode), Treatment::side_exit);
     case Op::jmp:
+      return when(target_known(insn, mode), Treatment::branch);
     case Op::jmp_indirect:
-      return when(insn.width == 4, Treatment::branch);
+      return when(target_checkable(insn, mode), Treatment::branch);
     case Op::loop:
     case Op::loope:
     case Op::loopne:
     case Op::jcxz:
-      return when(insn.width == 4 && insn.address_size == 4, Treatment::branch);
+      return when(target_known(insn, mode) && (insn.address_size == 4 || !mode.plain()), Treatment::branch);
     default:
       return Treatment::interpret;
   }

@@ -24,11 +24,15 @@ enum class Value : std::uint8_t {
   base_pointer,   // an element of CpuState::base_pointer
   code_address,   // a table entry added to the cache's base
   in_window,      // rsi, rdi: an address in the window, for one string instruction
+  limit_pointer,  // an element of CpuState::limit_pointer
+  limit_space,    // HostContext::limit_space
   moved,          // rsi, rdi: what a string instruction left; only its lower half may be used
 };
 
 // The guard behind the offset space is read on purpose, up to here (translator/abi.h).
 constexpr std::int32_t kOffsetGuard = 64;
+// An operand has no more bytes.
+constexpr std::int32_t kLongestOperand = 64;
 
 // Bits that translated code must not put into RFLAGS. IF and IOPL are ignored by popf at this privilege, ID is
 // harmless.
@@ -123,7 +127,7 @@ enum class Pushed : std::uint8_t {
 
 class Checker {
  public:
-  explicit Checker(std::span<Step> steps) : steps_(steps) {}
+  Checker(std::span<Step> steps, bool paragraphs) : steps_(steps), paragraphs_(paragraphs) {}
 
   std::optional<FlowError> run() {
     for (std::uint32_t i = 0; i < steps_.size(); ++i) {
@@ -173,7 +177,9 @@ class Checker {
       time_stamp_ = false;
     }
     if (m.state == StateAccess::read && !readable(s.disp, m.width)) return "reads beyond CpuState";
-    if (m.state == StateAccess::write && !writable(s.disp, m.width)) return "writes CpuState outside its own fields";
+    const bool writes = m.state == StateAccess::write;
+    if (writes && !writable(s.disp, m.width) && !(paragraphs_ && segment_writable(s.disp, m.width)))
+      return "writes CpuState outside its own fields";
     if (m.action == Action::plain) {
       if ((m.wide & kTimeStamp) != 0 && !time_stamp_) return "64-bit write of a register whose upper half is zero";
       if (((m.set32 | m.touched | m.wide) & kFollowed) != 0) apply_masks(m);
@@ -210,10 +216,20 @@ class Checker {
   const char* act(const Step& s, const Meaning& m) {
     switch (m.action) {
       case Action::load_state64:
-        known_.set(m.dst, s.disp == static_cast<std::int64_t>(kWindowBase) ? Value::window_base
-                          : is_base_pointer(s.disp)                        ? Value::base_pointer
-                                                                           : Value::unknown);
+        known_.set(m.dst, s.disp == static_cast<std::int64_t>(kWindowBase)   ? Value::window_base
+                          : s.disp == static_cast<std::int64_t>(kLimitSpace) ? Value::limit_space
+                          : is_base_pointer(s.disp)                          ? Value::base_pointer
+                          : is_limit_pointer(s.disp)                         ? Value::limit_pointer
+                                                                             : Value::unknown);
         return nullptr;
+      case Action::probe_limit: {
+        const Value pointer = known_.of(m.src);
+        const bool of_segment = pointer == Value::limit_pointer && s.disp >= 0 && s.disp < kLongestOperand;
+        const bool of_code = pointer == Value::limit_space && s.disp < 0;
+        if (!(of_segment || of_code) || !extends_zero(known_.of(kR8))) return "probe beside the limit space";
+        known_.set(m.dst, Value::zero_extended);
+        return nullptr;
+      }
       case Action::probe_offset:
         if (s.disp < abi::kOffsetSpace || s.disp >= abi::kOffsetSpace + kOffsetGuard || !extends_zero(known_.of(kR8))) {
           return "probe beside the offset space";
@@ -343,6 +359,7 @@ class Checker {
   }
 
   std::span<Step> steps_;
+  bool paragraphs_;
   Knowledge known_ = Knowledge::nothing();
   Pushed pushed_ = Pushed::none;
   bool time_stamp_ = false;  // after rdtsc: rax and rdx may be written with 64 bits
@@ -351,6 +368,6 @@ class Checker {
 
 }  // namespace
 
-std::optional<FlowError> check_flow(std::span<Step> steps) { return Checker(steps).run(); }
+std::optional<FlowError> check_flow(std::span<Step> steps, bool paragraphs) { return Checker(steps, paragraphs).run(); }
 
 }  // namespace ringshift::verify

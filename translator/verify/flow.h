@@ -36,6 +36,6 @@ struct FlowError {
   const char* reason = nullptr;
 };
 
-[[nodiscard]] std::optional<FlowError> check_flow(std::span<Step> steps);
+[[nodiscard]] std::optional<FlowError> check_flow(std::span<Step> steps, bool paragraphs);
 
 }  // namespace ringshift::verify

@@ -125,10 +125,9 @@ Verdict table_access(const Subject& s, Meaning m, const AddressForm& form) {
   m.src = form.base.number;
   const bool indexed = form.index.width == 8;
   if (s.is(X86_INS_MOVZX)) {
-    const bool probe = dst->width == 4 && s.memory->size == 1 && form.base.number == kR13 && indexed &&
-                       form.index.number == kR8 && form.scale == 1;
-    if (!probe) return outside;
-    m.action = Action::probe_offset;
+    const bool probe = dst->width == 4 && s.memory->size == 1 && indexed && form.index.number == kR8 && form.scale == 1;
+    if (!probe || (form.base.number != kR13 && !is_scratch(form.base.number))) return outside;
+    m.action = form.base.number == kR13 ? Action::probe_offset : Action::probe_limit;
     return m;
   }
   if (!s.is(X86_INS_MOV)) return outside;

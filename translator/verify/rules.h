@@ -30,6 +30,7 @@ enum class Action : std::uint8_t {
   load_directory,  // mov dst, [r13 + src*8 + disp]
   load_entry,      // mov dst(32), [src + r8*4 + disp]
   probe_offset,    // movzx dst(32), byte [r13 + r8 + disp]
+  probe_limit,     // movzx dst(32), byte [src + r8 + disp]
   load_pointer,    // mov dst(32), [src + disp]
   code_address,    // lea dst, [dst + r14 + disp]
   add_window,      // lea dst, [dst + src + disp]; dst is rsi or rdi

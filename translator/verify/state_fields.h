@@ -18,6 +18,8 @@ struct Field {
 inline constexpr std::size_t kHostOffset = offsetof(CpuState, host);
 inline constexpr std::size_t kWindowBase = kHostOffset + offsetof(HostContext, window_base);
 
+inline constexpr std::size_t kLimitSpace = kHostOffset + offsetof(HostContext, limit_space);
+
 // The fields that translated code writes; the stubs write the rest of what an exit stores. Any other is
 // read-only: it either gives rights (segments, control registers) or steers the runtime (stacks, tables, pending).
 inline constexpr std::array kWritable = {
@@ -41,10 +43,27 @@ inline constexpr std::array kWritable = {
   return false;
 }
 
-// Whether an 8-byte load at `offset` is exactly one element of base_pointer.
+// Whether they are the selector or the base of a segment register other than cs.
+[[nodiscard]] constexpr bool segment_writable(std::int64_t offset, unsigned width) {
+  constexpr auto kFirst = static_cast<std::int64_t>(offsetof(CpuState, seg));
+  constexpr auto kSize = static_cast<std::int64_t>(sizeof(SegmentRegister));
+  if (offset < kFirst || offset >= kFirst + kSize * static_cast<std::int64_t>(kSegCount)) return false;
+  if ((offset - kFirst) / kSize == static_cast<std::int64_t>(Seg::cs)) return false;
+  const auto field = static_cast<std::size_t>((offset - kFirst) % kSize);
+  return (field == offsetof(SegmentRegister, selector) && width == 2) ||
+         (field == offsetof(SegmentRegister, base) && width == 4);
+}
+
+// Whether an 8-byte load at `offset` is exactly one of the elements for each segment from `first`.
+[[nodiscard]] constexpr bool is_segment_element(std::int64_t offset, std::size_t first) {
+  const std::int64_t at = offset - static_cast<std::int64_t>(first);
+  return at >= 0 && at < 8 * static_cast<std::int64_t>(kSegCount) && at % 8 == 0;
+}
 [[nodiscard]] constexpr bool is_base_pointer(std::int64_t offset) {
-  constexpr auto kFirst = static_cast<std::int64_t>(offsetof(CpuState, base_pointer));
-  return offset >= kFirst && offset < kFirst + 8 * static_cast<std::int64_t>(kSegCount) && (offset - kFirst) % 8 == 0;
+  return is_segment_element(offset, offsetof(CpuState, base_pointer));
+}
+[[nodiscard]] constexpr bool is_limit_pointer(std::int64_t offset) {
+  return is_segment_element(offset, offsetof(CpuState, limit_pointer));
 }
 
 }  // namespace ringshift::verify

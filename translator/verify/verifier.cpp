@@ -147,7 +147,7 @@ std::optional<Violation> Verifier::verify(const VerifyRequest& request) {
   if (auto v = impl.resolve_branches(request)) return v;
   if (auto v = impl.check_return_sites(request)) return v;
   if (auto v = impl.check_patches(request)) return v;
-  if (const auto error = check_flow(impl.steps)) {
+  if (const auto error = check_flow(impl.steps, request.paragraphs)) {
     return impl.violation(request, impl.steps[error->step].offset, error->reason);
   }
   return std::nullopt;

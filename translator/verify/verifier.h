@@ -4,7 +4,8 @@
 // another decoder (Capstone), and accepts only what provably keeps these promises:
 //
 //   memory    every access is gs: with 32-bit addresses (the window), or a fixed place in CpuState, or
-//             the lookup of a guest address (abi.h), or a segment base through CpuState::base_pointer, or a
+//             the lookup of a guest address (abi.h), or a segment base through CpuState::base_pointer, or a byte of the
+//             limit space at a 32-bit offset from CpuState::limit_pointer or HostContext::limit_space, or a
 //             string instruction on pointers just rebased to the window. CpuState is written only in
 //             the fields that translated code owns.
 //   registers r13, r14, r15 and rsp are never written; the guest's registers and r12 keep their upper
@@ -18,8 +19,9 @@
 //             no writes of segment registers or their bases, no transactional or extended-state ones.
 //
 // It is assumed, and is the runtime's part: at entry the invariants above hold, base_pointer entries are 0
-// or the address of a readable double word, the jump directory is as abi.h says, and entries are offsets of fragments,
-// the window has a guard area on both sides, and the return ring ends in a stub.
+// or the address of a readable double word, limit_pointer entries lie within the 4 GiB below HostContext::limit_space,
+// behind which are 4 GiB of guard, the jump directory is as abi.h says, and entries are offsets of fragments, the
+// window has a guard area on both sides, and the return ring ends in a stub.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +47,9 @@ struct VerifyRequest {
   std::span<const std::uint32_t> return_sites;  // offsets in code, any order
   std::span<const PatchSite> patches;           // any order
   abi::StubTable stubs;
+  // Real or V86 mode: selectors and bases of es, ss, ds, fs and gs may be written. A base does not lead out of the
+  // window.
+  bool paragraphs = false;
   // Whether an absolute host address outside `code` is the entry of a live fragment; may be empty.
   std::function<bool(std::uint64_t)> is_entry;
 };
