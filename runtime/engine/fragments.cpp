@@ -16,7 +16,11 @@ FragmentId FragmentTable::find(mmu::PhysAddr physical, std::uint32_t eip, std::u
 }
 
 FragmentId FragmentTable::at(std::uint32_t host_offset) const {
-  const auto after = std::upper_bound(records_.begin(), records_.end(), host_offset,
+  const std::size_t block = host_offset / kBlock;
+  const auto record_at = [this](std::size_t b) {
+    return records_.begin() + static_cast<std::ptrdiff_t>(b < first_at_.size() ? first_at_[b] : records_.size());
+  };
+  const auto after = std::upper_bound(record_at(block), record_at(block + 1), host_offset,
                                       [](std::uint32_t offset, const Record& r) { return offset < r.host_offset; });
   if (after == records_.begin()) return kNoFragment;
   const auto found = std::prev(after);
@@ -35,6 +39,7 @@ const translator::Point* FragmentTable::point_at(const Record& record, std::uint
 FragmentId FragmentTable::add(Record record, const translator::Fragment& fragment) {
   if (fragment.brief) briefs_.push_back(*fragment.brief);
   const auto id = static_cast<FragmentId>(records_.size());
+  while (first_at_.size() <= record.host_offset / kBlock) first_at_.push_back(id);
   record.first_site = next_site();
   record.site_count = static_cast<std::uint32_t>(fragment.exits.size());
   record.first_point = static_cast<std::uint32_t>(points_.size());
@@ -149,6 +154,7 @@ std::span<const FragmentId> FragmentTable::on_page(mmu::PhysAddr page, std::uint
 bool FragmentTable::any_on_page(mmu::PhysAddr page) const { return linear_pages_.contains(page_of(page)); }
 
 void FragmentTable::clear() {
+  first_at_.clear();
   records_.clear();
   sites_.clear();
   points_.clear();

@@ -106,7 +106,10 @@ class FragmentTable {
   void note_on_page(mmu::PhysAddr page, std::uint32_t linear, FragmentId id);
   void forget_on_page(mmu::PhysAddr page, std::uint32_t linear, FragmentId id);
 
+  static constexpr std::uint32_t kBlock = 4096;  // bytes of the cache
+
   CodeCache& cache_;
+  std::vector<FragmentId> first_at_;  // the first record at or after each block of the cache: at() looks there
   // These grow without being copied.
   std::deque<Record> records_;  // in the order of host_offset
   std::deque<Site> sites_;

@@ -64,5 +64,25 @@ TEST_F(Fragments, LeaveTheirPageWhenTheyAreKilled) {
   EXPECT_FALSE(table_.any_on_page(kPage));
 }
 
+// Some hundred small ones, so that they fill blocks of the cache in part, and a large one over several blocks.
+TEST_F(Fragments, AreFoundByTheirCode) {
+  for (std::uint32_t i = 0; i < 300; ++i) add(0x1000 + i, kPage + i);
+  Record large;
+  large.host_offset = next_ + 64;
+  large.host_size = 20'000;
+  const FragmentId last = table_.add(large, translator::Fragment{});
+  for (FragmentId id = 0; id < 300; ++id) {
+    const std::uint32_t begin = table_[id].host_offset;
+    ASSERT_EQ(table_.at(begin), id);
+    ASSERT_EQ(table_.at(begin + 15), id);
+    ASSERT_EQ(table_.at(begin + 16), kNoFragment);
+  }
+  EXPECT_EQ(table_.at(large.host_offset + 19'999), last);
+  EXPECT_EQ(table_.at(large.host_offset + 20'000), kNoFragment);
+  EXPECT_EQ(table_.at(0), kNoFragment);
+  table_.clear();
+  EXPECT_EQ(table_.at(large.host_offset), kNoFragment);
+}
+
 }  // namespace
 }  // namespace ringshift::engine
