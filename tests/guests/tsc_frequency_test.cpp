@@ -12,11 +12,14 @@
 namespace ringshift::machine {
 namespace {
 
-// EBX of leaf 15h to the exit port.
+// What leaf 15h says of the TSC, in kHz, to the exit port: the crystal's 25,000 times EBX / EAX.
 constexpr std::uint8_t kCode[] = {
     0xB8, 0x15, 0x00, 0x00, 0x00,  // mov eax, 15h
     0x0F, 0xA2,                    // cpuid
-    0x89, 0xD8,                    // mov eax, ebx
+    0x89, 0xC1,                    // mov ecx, eax
+    0xB8, 0xA8, 0x61, 0x00, 0x00,  // mov eax, 25000
+    0xF7, 0xE3,                    // mul ebx
+    0xF7, 0xF1,                    // div ecx
     0x66, 0xBA, 0x01, 0x05,        // mov dx, 501h
     0xEF,                          // out dx, eax
     0xF4,                          // hlt
