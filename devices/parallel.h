@@ -23,8 +23,8 @@ class ParallelPort final : public ByteDevice {
     switch (offset) {
       case 0:
         return (control_ & kInput) != 0 ? kNothingDriven : data_;
-      case 1:
-        return kReady;
+      case 1:  // software that polls sees the acknowledge once, however late it looks
+        return std::exchange(acknowledging_, false) ? kReady & ~kNotAcknowledge : kReady;
       default:
         return control_ | kUnused;
     }
@@ -38,6 +38,7 @@ class ParallelPort final : public ByteDevice {
     // The printer takes the byte with the end of the strobe and acknowledges at once; the interrupt is that pulse.
     if (!strobe_ends || (control_ & (kNotInit | kSelect)) != (kNotInit | kSelect)) return;
     print_(data_);
+    acknowledging_ = true;
     if ((control_ & kInterrupt) == 0) return;
     irq_.set(true);
     irq_.set(false);
@@ -48,12 +49,13 @@ class ParallelPort final : public ByteDevice {
   static constexpr std::uint8_t kStrobe = 0x01, kNotInit = 0x04, kSelect = 0x08, kInterrupt = 0x10, kInput = 0x20;
   static constexpr std::uint8_t kWritable = 0x3F, kUnused = 0xC0;
   // Status: not busy, no acknowledge, paper, selected, no error; the three low bits have no wire.
-  static constexpr std::uint8_t kReady = 0xDF;
+  static constexpr std::uint8_t kReady = 0xDF, kNotAcknowledge = 0x40;
   static constexpr std::uint8_t kNothingDriven = 0xFF;
 
   IrqLine& irq_;
   std::function<void(std::uint8_t)> print_;
-  std::uint8_t data_ = 0, control_ = kNotInit;
+  std::uint8_t data_ = 0, control_ = kNotInit | kSelect;  // the BIOS leaves the selection to whoever made it
+  bool acknowledging_ = false;
 };
 
 }  // namespace ringshift::devices

@@ -164,8 +164,14 @@ TEST_F(ParallelTest, PrintsWithTheEndOfTheStrobe) {
   EXPECT_EQ(printed, "");
   out8(port, 2, 0x0C);
   EXPECT_EQ(printed, "A");
+  EXPECT_EQ(in8(port, 1), 0x9FU) << "the acknowledge";
   EXPECT_EQ(in8(port, 1), 0xDFU);
   EXPECT_EQ(irq.rises, 0U);
+}
+
+TEST_F(ParallelTest, IsSelectedFromTheStart) {
+  EXPECT_EQ(in8(port, 2), 0xCCU);
+  EXPECT_EQ(in8(port, 1), 0xDFU);
 }
 
 TEST_F(ParallelTest, InterruptsWithTheAcknowledge) {

@@ -141,7 +141,7 @@ struct ParallelRig final : Rig {
       bus.write(ParallelPort::kPort + 2, 1, control | (value & 0x10U));
     require(printed > before);
   }
-  void check() override { require(!irq.level && bus.read(ParallelPort::kPort + 1, 1) == 0xDF); }
+  void check() override { require(!irq.level && (bus.read(ParallelPort::kPort + 1, 1) | 0x40) == 0xDF); }
 
   FakeLine irq;
   std::size_t printed = 0;
