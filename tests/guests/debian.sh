@@ -65,7 +65,8 @@ power_off() {
   ! grep -E -m1 'Kernel panic|Oops|BUG:|Call Trace|segfault|EXT4-fs error' "$console"
 }
 check_file_system() {
-  PATH=$PATH:/usr/sbin e2fsck -fn "$disk?offset=$((1 << 20))" >"$log.fsck" 2>&1 || { echo "unclean file system: $log.fsck"; return 1; }
+  PATH=$PATH:/usr/sbin e2fsck -fn "$disk?offset=$((1 << 20))" >"$log.fsck" 2>&1 ||
+    { echo "unclean file system: $log.fsck"; return 1; }
 }
 
 boot_login() {
