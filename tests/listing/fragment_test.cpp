@@ -169,10 +169,11 @@ TEST(Fragment, PointsTellWhereEspIsWithinARunOfPushes) {
   EXPECT_EQ(f.points.back().esp_delta, 0);
 }
 
-TEST(Fragment, SixteenBitCodeIsLeftToTheRuntime) {
+TEST(Fragment, SixteenBitCodeKeepsItsOperandSize) {
   translator::ModeKey mode = kernel_mode();
   mode.code32 = false;
-  EXPECT_EQ(main_path(translate({.bytes = hex("40"), .mode = mode})), "mov r8d, 0x8048000\njmp exit_interpret\n");
+  EXPECT_EQ(main_path(translate({.bytes = hex("40"), .mode = mode})), "inc ax\n");
+  EXPECT_EQ(main_path(translate({.bytes = hex("66 40"), .mode = mode})), "inc eax\n");
 }
 
 TEST(Fragment, FloatingPointTrapsAreLeftToTheRuntime) {

@@ -120,7 +120,9 @@ std::string check_memory(const cs_insn& insn) {
                               op.size == 1 && op.mem.disp >= abi::kOffsetSpace;
     const bool entry = op.mem.base == X86_REG_R10 && op.mem.index == X86_REG_R8 && op.mem.scale == 4;
     const bool segment_base = op.mem.base == X86_REG_R9 && op.mem.index == X86_REG_INVALID && op.mem.disp == 0;
-    if (!window && !state && !directory && !offset_space && !entry && !segment_base)
+    const bool limit_space =
+        op.mem.base == X86_REG_R9 && op.mem.index == X86_REG_R8 && op.mem.scale == 1 && op.size == 1;
+    if (!window && !state && !directory && !offset_space && !entry && !segment_base && !limit_space)
       return "memory operand outside the window";
   }
   return {};
