@@ -72,9 +72,9 @@ void remember(Window& window, Slot& slot, unsigned i, std::uint64_t entry) {
   slot.local_count += local ? 1U : ~0U;
 }
 
-bool all_mapped(const Slot& slot, unsigned begin, unsigned end) {
+bool all_hosted(const Slot& slot, unsigned begin, unsigned end) {
   for (unsigned i = begin; i < end; ++i) {
-    if (!slot.is_mapped(i)) return false;
+    if (!slot.is_hosted(i)) return false;
   }
   return true;
 }
@@ -90,7 +90,7 @@ bool all_writable(const Slot& slot, unsigned begin, unsigned end) {
 
 struct Wanted {
   bool wanted = false;
-  bool in_place = false;  // mapped already, and only the right to write is missing
+  bool in_place = false;  // in the host's page tables already, and only the right to write is missing
   bool writable = false;
   std::uint32_t frame = 0;
   std::uint64_t file_offset = 0;
@@ -115,12 +115,12 @@ Wanted neighbour(const WindowContext& context, const Window& window, const Slot&
   const PhysPage target = context.physical.page(address);
   if (target.host == nullptr) return out;
   out.frame = frame_of(address);
-  const bool mapped = slot.is_mapped(i);
-  if (mapped && slot.frame[i] != out.frame) return out;
+  if (slot.is_mapped(i) && slot.frame[i] != out.frame) return out;
+  const bool hosted = slot.is_hosted(i);
   out.writable = (entry & bits::kDirty) != 0 && target.kind == PageKind::ram && !holds_code(context, out.frame) &&
                  ((rights & bits::kWrite) != 0 || window.view == View::supervisor_no_wp);
-  out.wanted = !mapped || (out.writable && !slot.is_writable(i));
-  out.in_place = mapped;
+  out.wanted = !hosted || (out.writable && !slot.is_writable(i));
+  out.in_place = hosted;
   out.file_offset = target.file_offset;
   out.entry = entry;
   return out;
@@ -184,7 +184,7 @@ bool fill_runs(WindowContext& context, Window& window, Slot& slot, std::uint32_t
     unsigned stop = i + 1;
     while (stop < end && writable(stop) == write) ++stop;
     bool ok = true;
-    if (!all_mapped(slot, i, stop)) {
+    if (!all_hosted(slot, i, stop)) {
       const std::uint32_t frame = first_frame + i;
       ok = window.map(context, {slot_first + i, stop - i, frame,
                                 extent.file_offset + ((PhysAddr{frame} << kPageShift) - extent.first), write});
@@ -203,8 +203,15 @@ enum class Entered : std::uint8_t {
   impossible,  // the page table is in a device: nothing to compare with
 };
 
-// Maps the page that a walk has found, in RAM or ROM, with its neighbours.
-Entered enter(WindowContext& context, Window& window, Linear linear, const Walk& found, const PhysPage& target) {
+enum class Wish : std::uint8_t {
+  mapping,
+  record,  // for fetches: translated code does not read what it is made of, and a mapping costs more than the record
+};
+
+// Enters the page that a walk has found, in RAM or ROM: into the host's page tables with its neighbours, or, unless it
+// is there already, into the record alone.
+Entered enter(WindowContext& context, Window& window, Linear linear, Wish wish, const Walk& found,
+              const PhysPage& target) {
   const Slot::Kind kind = kind_of(window.paging, found);
   const std::uint8_t* table = nullptr;
   if (kind == Slot::Kind::table) {
@@ -214,21 +221,26 @@ Entered enter(WindowContext& context, Window& window, Linear linear, const Walk&
   const std::uint32_t page = linear >> kPageShift;
   Slot* slot = slot_for(context, window, page, found, kind, table);
   if (slot == nullptr) return Entered::refused;
+  const unsigned i = window.index_in_slot(page);
+  if (wish == Wish::record && !slot->is_mapped(i)) {
+    window.track(page, frame_of(found.address));
+    if (kind == Slot::Kind::table) remember(window, *slot, i, found.entry_value);
+    return Entered::yes;
+  }
   const bool can_write = found.dirty && target.kind == PageKind::ram &&
                          (found.writable || (window.paging.enabled && window.view == View::supervisor_no_wp));
   bool ok = false;
   if (kind == Slot::Kind::table) {
-    const unsigned i = window.index_in_slot(page);
     Wanted wanted;
     wanted.frame = frame_of(found.address);
     wanted.file_offset = target.file_offset;
     wanted.entry = found.entry_value;
     wanted.writable = can_write && !holds_code(context, wanted.frame);
-    const bool mapped = slot->is_mapped(i);
-    wanted.in_place = mapped && slot->frame[i] == wanted.frame;
+    const bool same = slot->is_mapped(i) && slot->frame[i] == wanted.frame;
+    wanted.in_place = same && slot->is_hosted(i);
     wanted.wanted = !wanted.in_place || (wanted.writable && !slot->is_writable(i));
     // It led elsewhere until now, and the new mapping takes its place.
-    if (mapped && !wanted.in_place) window.announce_drop(context, page);
+    if (slot->is_mapped(i) && !same) window.announce_drop(context, page);
     ok = !wanted.wanted || fill_run(context, window, *slot, page, wanted);
   } else {
     ok = fill_runs(context, window, *slot, page, can_write);
@@ -238,24 +250,24 @@ Entered enter(WindowContext& context, Window& window, Linear linear, const Walk&
   return Entered::refused;
 }
 
-// Whether code at `linear` may be fetched as the window has it cached. Then a walk would say nothing better.
-bool fetch_cached(const Window& window, Linear linear, PhysAddr& address) {
+}  // namespace
+
+std::optional<PhysAddr> recorded_fetch(const Window& window, Linear linear) {
   const std::uint32_t page = linear >> kPageShift;
   const Slot* slot = window.slot_of(page);
   const unsigned i = window.index_in_slot(page);
-  if (slot == nullptr || !slot->is_mapped(i)) return false;
+  if (slot == nullptr || !slot->is_mapped(i)) return std::nullopt;
   std::uint64_t entries = slot->upper;
   if (slot->kind == Slot::Kind::table) entries |= snapshot_entry(*slot, window.paging.pae, i);
-  if (window.paging.pae && window.paging.nxe && (entries & bits::kNoExecute) != 0) return false;
-  address = (PhysAddr{slot->frame[i]} << kPageShift) | (linear & kPageMask);
-  return true;
+  if (window.paging.pae && window.paging.nxe && (entries & bits::kNoExecute) != 0) return std::nullopt;
+  return (PhysAddr{slot->frame[i]} << kPageShift) | (linear & kPageMask);
 }
 
-}  // namespace
-
 FillResult fill_window(WindowContext& context, Window& window, Linear linear, Access access, bool& host_refused) {
-  PhysAddr cached = 0;
-  if (access == Access::fetch && fetch_cached(window, linear, cached)) return {Fill::mapped, 0, cached};
+  if (access == Access::fetch) {
+    // A walk would say nothing better.
+    if (const auto recorded = recorded_fetch(window, linear)) return {Fill::mapped, 0, *recorded};
+  }
   const bool user = window.paging.enabled && window.view == View::user;
   const Walk found = walk(context.physical, window.paging, linear, access, user);
   if (!found.ok) return {Fill::page_fault, found.error, 0};
@@ -264,24 +276,52 @@ FillResult fill_window(WindowContext& context, Window& window, Linear linear, Ac
   if (target.host == nullptr) return emulate;
   if (access == Access::write) context.code.note_write(found.address);
   if (access == Access::write && (target.kind != PageKind::ram || context.code.contains(found.address))) return emulate;
-  const Entered entered = enter(context, window, linear, found, target);
+  // Of a large page, all that is contiguous comes in one mapping.
+  const bool record = access == Access::fetch && kind_of(window.paging, found) == Slot::Kind::table;
+  const Entered entered = enter(context, window, linear, record ? Wish::record : Wish::mapping, found, target);
   host_refused = entered == Entered::refused;
   if (entered != Entered::yes) return emulate;
-  if (access != Access::fetch) touch(window, linear);
-  ++context.stats.fills;
+  if (access != Access::fetch) {
+    touch(window, linear);
+    ++context.stats.fills;
+  }
   return {Fill::mapped, 0, found.address};
 }
 
+namespace {
+
+// Where `linear` leads, if a TLB might have it for this view without any change of A.
+Walk accessed(const WindowContext& context, const Window& window, Linear linear) {
+  Walk found = probe(context.physical, window.paging, linear);
+  if (!found.ok || !window.paging.enabled) return found;
+  const std::uint64_t entries = found.entry_value & (found.page_size == kPageSize ? found.upper_value : ~0ULL);
+  found.ok = (entries & bits::kAccessed) != 0 && (found.user || window.view != View::user);
+  return found;
+}
+
+}  // namespace
+
 bool prefill_window(WindowContext& context, Window& window, Linear linear) {
   if (!window.paging.enabled) return true;
-  const Walk found = probe(context.physical, window.paging, linear);
-  if (!found.ok || found.page_size != kPageSize || (window.view == View::user && !found.user)) return true;
-  if ((found.upper_value & found.entry_value & bits::kAccessed) == 0) return true;
+  const Walk found = accessed(context, window, linear);
+  if (!found.ok || found.page_size != kPageSize) return true;
   const PhysPage target = context.physical.page(found.address);
   if (target.host == nullptr) return true;
   const std::uint64_t before = context.stats.pages_mapped;
-  if (enter(context, window, linear, found, target) == Entered::refused) return false;
+  if (enter(context, window, linear, Wish::mapping, found, target) == Entered::refused) return false;
   if (context.stats.pages_mapped != before) ++context.stats.prefills;
+  return true;
+}
+
+bool prefetch_window(WindowContext& context, Window& window, Linear linear, std::optional<PhysAddr>& found) {
+  found = recorded_fetch(window, linear);
+  if (found) return true;
+  const Walk walked = accessed(context, window, linear);
+  if (!walked.ok || walked.no_execute) return true;
+  const PhysPage target = context.physical.page(walked.address);
+  if (target.host == nullptr) return true;
+  if (enter(context, window, linear, Wish::record, walked, target) == Entered::refused) return false;
+  found = recorded_fetch(window, linear);
   return true;
 }
 

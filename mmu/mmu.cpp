@@ -79,11 +79,11 @@ void Mmu::unprotect_code(PhysAddr page) {
   if (windows_) windows_->unprotect_code(page & ~PhysAddr{kPageMask});
 }
 
-void Mmu::note_page_fault(Linear linear, bool user) {
+void Mmu::note_page_fault(Linear linear, Access access, bool user) {
   ++stats_.page_faults;
   // It invalidates what is cached for its address (SDM vol. 3, 4.10.4.1).
   tlb_.drop(linear);
-  if (windows_) windows_->page_faulted(linear, user);
+  if (windows_) windows_->page_faulted(linear, access, user);
 }
 
 const TlbEntry* Mmu::translate_slow(Linear linear, Access access, bool user, std::uint32_t& error) {
@@ -91,7 +91,7 @@ const TlbEntry* Mmu::translate_slow(Linear linear, Access access, bool user, std
   const Walk found = walk(physical_, paging_, linear, access, user);
   if (!found.ok) {
     error = found.error;
-    note_page_fault(linear, user);
+    note_page_fault(linear, access, user);
     return nullptr;
   }
   const PhysPage target = physical_.page(found.address);

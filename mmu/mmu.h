@@ -113,7 +113,7 @@ class Mmu {
   }
 
   // A translated access met a page fault, as a walk by the caller says; the software TLB would find it too.
-  void note_page_fault(Linear linear, bool user);
+  void note_page_fault(Linear linear, Access access, bool user);
 
   // Where `linear` leads now, for debuggers and logs: no rights are checked, no bits set.
   [[nodiscard]] std::optional<PhysAddr> phys_of(Linear linear) const {

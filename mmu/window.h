@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -88,10 +89,16 @@ class WindowPool {
   // If `host` lies in the current window: its linear address. The guard areas are not in the window.
   [[nodiscard]] virtual bool contains(const void* host) const = 0;
 
-  // Answers a fault at `linear` in the current window. With Access::fetch the page is also entered
-  // (readable), so that whoever caches its translation is told of its end. May be called from a
+  // Answers a fault at `linear` in the current window. With Access::fetch the page is
+  // recorded, if not entered, so that whoever caches its translation is told of its end. May be called from a
   // SIGSEGV handler that interrupted translated code.
   virtual FillResult fill(Linear linear, Access access) = 0;
+
+  // Where code at `linear` is fetched from: recorded as by fill(), but only if that needs no change of A and no right
+  // that the current view lacks, as a TLB may do on its own.
+  virtual std::optional<PhysAddr> prefetch(Linear linear) = 0;
+  // The same as window `id` has recorded it.
+  [[nodiscard]] virtual std::optional<PhysAddr> recorded_fetch(std::uint32_t id, Linear linear) const = 0;
 
   // Architectural invalidations. All are lazy: a window is compared with the page tables when it is activated
   // next, so activate() must come before translated code runs again.
@@ -99,7 +106,7 @@ class WindowPool {
   virtual void invlpg(Linear linear) = 0;
   // A guest page fault at `linear` is about to be delivered. That invalidates the page; and as the guest is
   // likely to map it and to try again, the window looks for it when it is activated next.
-  virtual void page_faulted(Linear linear, bool user) = 0;
+  virtual void page_faulted(Linear linear, Access access, bool user) = 0;
   // A load of CR3 (even of the same value): every non-global translation must be seen afresh.
   virtual void cr3_loaded() = 0;
   // CR0.PG, CR4.PSE/PAE/PGE, EFER.NXE or the physical map changed: no translation survives that the

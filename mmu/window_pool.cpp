@@ -130,9 +130,9 @@ void ShadowWindowPool::make_coherent(Window& window) {
   settle_pending(window);
 }
 
-void ShadowWindowPool::note_pending(Window& window, std::uint32_t page) {
-  if (!window.pending.empty() && window.pending.back() == page) return;
-  if (window.pending.size() < kMaxPending) return window.pending.push_back(page);
+void ShadowWindowPool::note_pending(Window& window, Window::Pending pending) {
+  if (!window.pending.empty() && window.pending.back() == pending) return;
+  if (window.pending.size() < kMaxPending) return window.pending.push_back(pending);
   window.pending.clear();
   window.generation = 0;  // compare all
   window.compare_globals = true;
@@ -140,8 +140,9 @@ void ShadowWindowPool::note_pending(Window& window, std::uint32_t page) {
 }
 
 void ShadowWindowPool::settle_pending(Window& window) {
-  for (const std::uint32_t page : window.pending) {
-    insist(window, [&] { return prefill_window(context_, window, page << kPageShift); });
+  for (const auto [page, fetched] : window.pending) {
+    // A fetch finds its page by itself, without a host fault.
+    if (!fetched) insist(window, [&] { return prefill_window(context_, window, page << kPageShift); });
     insist(window, [&] { return revalidate_page(context_, window, page); });
   }
   window.pending.clear();
@@ -164,6 +165,12 @@ FillResult ShadowWindowPool::fill(Linear linear, Access access) {
   return result;
 }
 
+std::optional<PhysAddr> ShadowWindowPool::prefetch(Linear linear) {
+  std::optional<PhysAddr> found;
+  insist(*current_, [&] { return prefetch_window(context_, *current_, linear, found); });
+  return found;
+}
+
 void ShadowWindowPool::invlpg(Linear linear) {
   const std::uint32_t page = linear >> kPageShift;
   for (const auto& window : windows_) {
@@ -172,20 +179,20 @@ void ShadowWindowPool::invlpg(Linear linear) {
     // A kernel's temporary mappings come in scores, of which it reads a few: what is not mapped is left to a fault.
     if (slot->kind == Slot::Kind::table && !slot->is_mapped(window->index_in_slot(page))) continue;
     if (window->generation == generation_) {
-      note_pending(*window, page);
+      note_pending(*window, {page});
     } else if (maps_global(*window, page)) {
       window->compare_globals = true;  // its other pages are compared anyway before it is used again
     }
   }
 }
 
-void ShadowWindowPool::page_faulted(Linear linear, bool user) {
+void ShadowWindowPool::page_faulted(Linear linear, Access access, bool user) {
   if (recent_generation_ != generation_) return;  // compared anyway before they are used again
   const std::uint32_t page = linear >> kPageShift;
   for (Window* window : recent_) {
     if (window == nullptr) continue;
     const bool returns_here = user && window->view == View::user;
-    if (returns_here || window->slot_of(page) != nullptr) note_pending(*window, page);
+    if (returns_here || window->slot_of(page) != nullptr) note_pending(*window, {page, access == Access::fetch});
   }
 }
 

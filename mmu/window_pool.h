@@ -3,6 +3,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "mmu/window_record.h"
@@ -24,6 +25,11 @@ namespace ringshift::mmu {
 // Maps the page of `linear` if that needs no change of A or D and no right that the view lacks: what a TLB may do
 // on its own. False if the host refused.
 [[nodiscard]] bool prefill_window(WindowContext& context, Window& window, Linear linear);
+// The same for a fetch: WindowPool::prefetch().
+[[nodiscard]] bool prefetch_window(WindowContext& context, Window& window, Linear linear,
+                                   std::optional<PhysAddr>& found);
+// What the window has recorded: WindowPool::recorded_fetch().
+[[nodiscard]] std::optional<PhysAddr> recorded_fetch(const Window& window, Linear linear);
 
 class ShadowWindowPool final : public WindowPool {
  public:
@@ -41,8 +47,12 @@ class ShadowWindowPool final : public WindowPool {
     return reinterpret_cast<std::uintptr_t>(host) - reinterpret_cast<std::uintptr_t>(current_->base()) < kWindowBytes;
   }
   FillResult fill(Linear linear, Access access) override;
+  std::optional<PhysAddr> prefetch(Linear linear) override;
+  [[nodiscard]] std::optional<PhysAddr> recorded_fetch(std::uint32_t id, Linear linear) const override {
+    return mmu::recorded_fetch(*windows_[id], linear);
+  }
   void invlpg(Linear linear) override;
-  void page_faulted(Linear linear, bool user) override;
+  void page_faulted(Linear linear, Access access, bool user) override;
   void cr3_loaded() override { ++generation_; }
   void flush_all() override;
   void protect_code(PhysAddr page) override;
@@ -57,7 +67,7 @@ class ShadowWindowPool final : public WindowPool {
   Window* add_window();
   Window& recyclable(const PagingState& paging, View view);
   void make_coherent(Window& window);
-  void note_pending(Window& window, std::uint32_t page);
+  void note_pending(Window& window, Window::Pending pending);
   void settle_pending(Window& window);
   // Empties the least recently used window other than `keep`; false if there is none.
   bool evict_other(const Window& keep);

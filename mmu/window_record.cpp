@@ -38,10 +38,10 @@ void set_range(Slot::Bitmap& map, unsigned begin, unsigned end, bool value) {
   }
 }
 
-// Whether a mapping of the host begins with page i, which is mapped. (It merges neighbours of one file at consecutive
+// Whether a mapping of the host begins with page i, which is in one. (It merges neighbours of one file at consecutive
 // offsets with equal protection; what merges across slots is counted twice.)
 bool begins_mapping(const Slot& slot, unsigned i) {
-  if (i == 0 || !slot.is_mapped(i - 1)) return true;
+  if (i == 0 || !slot.is_hosted(i - 1)) return true;
   return slot.frame[i] != slot.frame[i - 1] + 1 || slot.is_writable(i) != slot.is_writable(i - 1);
 }
 
@@ -76,7 +76,7 @@ void Window::erase_slot(unsigned index) {
   live_[index / 64] &= ~(std::uint64_t{1} << (index % 64));
 }
 
-bool Window::any_mapped(std::uint32_t first, std::uint32_t pages) const {
+bool Window::any(Slot::Bitmap Slot::*map, std::uint32_t first, std::uint32_t pages) const {
   const std::uint32_t end = first + pages;
   while (first < end) {
     const std::uint32_t slot_end = (first | (slot_pages() - 1)) + 1;
@@ -84,7 +84,7 @@ bool Window::any_mapped(std::uint32_t first, std::uint32_t pages) const {
       const unsigned begin = index_in_slot(first);
       const unsigned stop = begin + (std::min(end, slot_end) - first);
       for (unsigned word = begin / 64; word * 64 < stop; ++word) {
-        if ((slot->mapped[word] & word_mask(word, begin, stop)) != 0) return true;
+        if (((slot->*map)[word] & word_mask(word, begin, stop)) != 0) return true;
       }
     }
     first = slot_end;
@@ -94,7 +94,7 @@ bool Window::any_mapped(std::uint32_t first, std::uint32_t pages) const {
 
 void Window::count_areas(WindowContext& context, Slot& slot, unsigned begin, unsigned end, int sign) {
   std::uint32_t count = 0;
-  for_each_bit(slot.mapped, begin, std::min(end + 1, slot_pages()),
+  for_each_bit(slot.hosted, begin, std::min(end + 1, slot_pages()),
                [&](unsigned i) { count += begins_mapping(slot, i) ? 1U : 0U; });
   const std::uint32_t change = sign > 0 ? count : 0U - count;
   areas_ += change;
@@ -151,10 +151,19 @@ bool Window::map(WindowContext& context, const MapRun& run) {
     slot.frame[i] = frame;
   }
   set_range(slot.mapped, begin, end, true);
+  set_range(slot.hosted, begin, end, true);
   set_range(slot.writable, begin, end, run.writable);
   count_areas(context, slot, begin, end, +1);
   context.stats.pages_mapped += run.pages;
   return true;
+}
+
+void Window::track(std::uint32_t page, std::uint32_t frame) {
+  Slot& slot = *slot_of(page);
+  const unsigned i = index_in_slot(page);
+  ++slot.mapped_count;
+  slot.frame[i] = frame;
+  set_range(slot.mapped, i, i + 1, true);
 }
 
 bool Window::protect(WindowContext& context, std::uint32_t first, std::uint32_t pages, bool writable) {
@@ -193,6 +202,7 @@ std::uint32_t Window::forget(WindowContext& context, Slot& slot, std::uint32_t s
   });
   slot.mapped_count -= count;
   set_range(slot.mapped, begin, end, false);
+  set_range(slot.hosted, begin, end, false);
   set_range(slot.writable, begin, end, false);
   set_range(slot.local, begin, end, false);
   count_areas(context, slot, begin, end, +1);
@@ -201,8 +211,10 @@ std::uint32_t Window::forget(WindowContext& context, Slot& slot, std::uint32_t s
 
 bool Window::drop(WindowContext& context, std::uint32_t first, std::uint32_t pages) {
   if (!any_mapped(first, pages)) return true;
-  if (!reservation_.unmap(first, pages)) return false;
-  forget_ahead(first, pages);
+  if (any(&Slot::hosted, first, pages)) {
+    if (!reservation_.unmap(first, pages)) return false;
+    forget_ahead(first, pages);
+  }
   std::uint32_t dropped = 0;
   const std::uint32_t end = first + pages;
   for (std::uint32_t at = first; at < end;) {

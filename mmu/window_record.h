@@ -53,7 +53,8 @@ struct Slot {
   const std::uint8_t* table = nullptr;  // table: the guest's page table
   std::uint32_t mapped_count = 0;
   std::uint32_t local_count = 0;  // table: mapped pages whose G bit is clear
-  Bitmap mapped{};
+  Bitmap mapped{};                // recorded here
+  Bitmap hosted{};                // ... and in the host's page tables; code that is only fetched is not
   Bitmap writable{};
   Bitmap local{};
   std::array<std::uint32_t, kMaxPages> frame{};  // physical page number, where mapped
@@ -61,6 +62,7 @@ struct Slot {
 
   [[nodiscard]] static bool test(const Bitmap& map, unsigned i) { return (map[i / 64] >> (i % 64) & 1) != 0; }
   [[nodiscard]] bool is_mapped(unsigned i) const { return test(mapped, i); }
+  [[nodiscard]] bool is_hosted(unsigned i) const { return test(hosted, i); }
   [[nodiscard]] bool is_writable(unsigned i) const { return test(writable, i); }
 };
 
@@ -89,7 +91,12 @@ class Window {
   std::uint64_t last_used = 0;
   bool compare_globals = true;  // an invalidation may have concerned global pages: compare them too
   // Pages that an invalidation or a page fault concerned since the window was activated last.
-  std::vector<std::uint32_t> pending;
+  struct Pending {
+    std::uint32_t page = 0;
+    bool fetched = false;
+    bool operator==(const Pending&) const = default;
+  };
+  std::vector<Pending> pending;
 
   [[nodiscard]] std::uint32_t id() const { return id_; }
   [[nodiscard]] std::uint8_t* base() const { return reservation_.base(); }
@@ -128,11 +135,16 @@ class Window {
       }
     }
   }
-  [[nodiscard]] bool any_mapped(std::uint32_t first, std::uint32_t pages) const;
+  [[nodiscard]] bool any_mapped(std::uint32_t first, std::uint32_t pages) const {
+    return any(&Slot::mapped, first, pages);
+  }
 
   // ---- mappings ----
   bool map(WindowContext& context, const MapRun& run);
-  // The pages are mapped, and in one slot.
+  // Records a page that is fetched from and that nothing is mapped at: whoever caches its
+  // translation is told of its end.
+  void track(std::uint32_t page, std::uint32_t frame);
+  // The pages are in the host's page tables, and in one slot.
   bool protect(WindowContext& context, std::uint32_t first, std::uint32_t pages, bool writable);
   // Any range; tells the observer if anything was mapped in it.
   bool drop(WindowContext& context, std::uint32_t first, std::uint32_t pages);
@@ -142,6 +154,7 @@ class Window {
   void wipe(WindowContext& context);
 
  private:
+  [[nodiscard]] bool any(Slot::Bitmap Slot::*map, std::uint32_t first, std::uint32_t pages) const;
   static constexpr std::uint32_t kWindowPages = 1U << (32 - kPageShift);
 
   // Maps the run in the host, with what is likely to follow it.

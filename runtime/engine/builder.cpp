@@ -47,9 +47,33 @@ void TranslateEngine::enter_in_directory(const Record& record) {
     table = tables_.find_table(code);
     if (table == kNoTable) table = make_table(code);
     if (table == kNoTable) return;
-    directory_->bind(page, table);
+    bind(table);
   }
   tables_.set(table, record.eip, record.host_offset);
+}
+
+// With what its code jumps into directly. Where this address space lacks that, the jumps look it up from now on.
+void TranslateEngine::bind(TableId table) {
+  forgotten_ = false;
+  const auto fetch = [this](mmu::Linear linear) { return windows_.prefetch(linear); };
+  const JumpTables::Reach reach = tables_.reach(*directory_, tables_.page_of(table), fetch);
+  // To record one page may have taken the record of another.
+  if (forgotten_) return;
+  for (const auto& [from, to] : reach.broken) {
+    fragments_->unlink(tables_.code(from), tables_.code(to), stubs_.lookup_code);
+    tables_.refuse(from, to);
+  }
+  tables_.bind(*directory_, table);
+  for (const TableId other : reach.tables) tables_.bind(*directory_, other);
+}
+
+// Whether a jump between pages needs no lookup: see jump_table.h.
+bool TranslateEngine::may_link(FragmentId from, FragmentId to) {
+  const PageId source = tables_.find_page((*fragments_)[from].page());
+  const PageId target = tables_.find_page((*fragments_)[to].page());
+  return tables_.connect(source, target, [this](std::uint32_t window) {
+    return [this, window](mmu::Linear linear) { return windows_.recorded_fetch(window, linear); };
+  });
 }
 
 TableId TranslateEngine::make_table(const CodePage& code) {

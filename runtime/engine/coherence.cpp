@@ -118,9 +118,15 @@ void TranslateEngine::set_breakpoints(std::vector<std::uint32_t> linear) {
 }
 
 void TranslateEngine::on_drop(std::uint32_t window_id, mmu::Linear first, std::uint32_t pages) {
-  tables_.drop(window_id, first, pages);
+  if (!tables_.drop(window_id, first, pages)) return;
+  forgotten_ = true;
+  suspended_ring_ = 0;  // its return sites may be there
 }
 
-void TranslateEngine::on_drop_all(std::uint32_t window_id) { tables_.drop_all(window_id); }
+void TranslateEngine::on_drop_all(std::uint32_t window_id) {
+  tables_.drop_all(window_id);
+  forgotten_ = true;
+  suspended_ring_ = 0;
+}
 
 }  // namespace ringshift::engine

@@ -7,7 +7,9 @@
 
 namespace ringshift::engine {
 namespace {
+
 mmu::PhysAddr page_of(mmu::PhysAddr address) { return address & ~mmu::PhysAddr{mmu::kPageMask}; }
+
 }  // namespace
 
 FragmentId FragmentTable::find(mmu::PhysAddr physical, std::uint32_t eip, std::uint32_t mode) const {
@@ -89,6 +91,19 @@ bool FragmentTable::link_to_lookup(std::uint32_t number, std::span<const std::ui
   }
   patch(s, thunk);
   return true;
+}
+
+void FragmentTable::unlink(const PageOfCode& from, const PageOfCode& to, std::span<const std::uint8_t> lookup) {
+  for (const FragmentId id : on_page(to.physical)) {
+    if (records_[id].page() != to) continue;
+    std::erase_if(records_[id].incoming, [&](std::uint32_t number) {
+      Site& s = sites_[number];
+      if (s.to != id || records_[s.from].page() != from) return false;
+      s.to = kNoFragment;
+      if (!link_to_lookup(number, lookup)) patch(s, s.stub_offset);
+      return true;
+    });
+  }
 }
 
 std::uint32_t FragmentTable::site_before(std::uint32_t host_offset) const {

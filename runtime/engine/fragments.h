@@ -10,6 +10,7 @@
 
 #include "mmu/types.h"
 #include "runtime/engine/code_cache.h"
+#include "runtime/engine/page_of_code.h"
 #include "translator/translate.h"
 
 namespace ringshift::engine {
@@ -47,6 +48,11 @@ struct Record {
   std::uint32_t first_point = 0;
   std::uint32_t point_count = 0;
   std::vector<std::uint32_t> incoming;  // sites linked to it
+
+  // That it begins in.
+  [[nodiscard]] PageOfCode page() const {
+    return {physical & ~mmu::PhysAddr{mmu::kPageMask}, eip >> mmu::kPageShift, mode};
+  }
 };
 
 // Keyed by physical page, eip and mode. Physical, so that a translation outlives context switches;
@@ -76,6 +82,8 @@ class FragmentTable {
   bool link_to_lookup(std::uint32_t site, std::span<const std::uint8_t> lookup);
   // The number of the site whose stub's call ends at a cache offset.
   [[nodiscard]] std::uint32_t site_before(std::uint32_t host_offset) const;
+  // Makes all sites in one page of code that are linked into another one look their targets up.
+  void unlink(const PageOfCode& from, const PageOfCode& to, std::span<const std::uint8_t> lookup);
   // Unlinks a fragment from everything that jumps to it; nobody finds it any more.
   void kill(FragmentId id);
   // Live fragments with guest bytes on a physical page.
@@ -111,7 +119,7 @@ class FragmentTable {
   CodeCache& cache_;
   std::vector<FragmentId> first_at_;  // the first record at or after each block of the cache: at() looks there
   // These grow without being copied.
-  std::deque<Record> records_;  // in the order of host_offset
+  std::deque<Record> records_;        // in the order of host_offset
   std::deque<Site> sites_;
   std::deque<translator::Point> points_;  // of all records
   std::vector<isa::Insn> briefs_;

@@ -18,7 +18,7 @@ void* reserve(std::uint64_t bytes, int protection) {
   return memory;
 }
 
-std::uint32_t page_of(std::uint32_t eip) { return eip >> mmu::kPageShift; }
+std::uint32_t number_of(std::uint32_t eip) { return eip >> mmu::kPageShift; }
 
 }  // namespace
 
@@ -38,7 +38,7 @@ JumpDirectory::JumpDirectory(const EntryTables& tables)
 JumpDirectory::~JumpDirectory() { munmap(pointers_, kDirectorySpace); }
 
 std::uint32_t JumpDirectory::get(std::uint32_t eip) const {
-  return tables_.entries(table(page_of(eip)))[eip & mmu::kPageMask];
+  return tables_.entries(table(number_of(eip)))[eip & mmu::kPageMask];
 }
 
 bool JumpDirectory::make(std::uint32_t page) {
@@ -56,22 +56,42 @@ bool JumpDirectory::make_at(std::uint64_t host) {
 
 void JumpDirectory::bind(std::uint32_t page, TableId table) {
   if (!is_made(page) && !make(page)) throw std::bad_alloc();
-  if (this->table(page) == kNoTable) bound_.push_back(page);
+  if (this->table(page) == kNoTable) {
+    if (bound_.size() >= 2 * live_ + kPiece) {
+      std::erase_if(bound_, [this](std::uint32_t other) { return this->table(other) == kNoTable; });
+      std::ranges::sort(bound_);
+      bound_.erase(std::ranges::unique(bound_).begin(), bound_.end());
+    }
+    bound_.push_back(page);
+    ++live_;
+  }
   pointers_[page] = tables_.pointer(table, page);
 }
 
-void JumpDirectory::unbind(std::uint32_t first, std::uint32_t pages) {
-  if (pages == 1 && table(first) == kNoTable) return;
-  std::erase_if(bound_, [this, first, pages](std::uint32_t page) {
+void JumpDirectory::unbind(std::uint32_t page) {
+  if (table(page) == kNoTable) return;
+  reset(page);
+  --live_;
+}
+
+void JumpDirectory::unbind(std::uint32_t first, std::uint32_t pages, std::vector<TableId>& gone) {
+  const auto forget = [this, &gone](std::uint32_t page) {
+    const TableId table = this->table(page);
+    if (table == kNoTable) return;
+    gone.push_back(table);
+    unbind(page);
+  };
+  if (pages == 1) return forget(first);
+  std::erase_if(bound_, [&](std::uint32_t page) {
     if (page - first >= pages) return false;
-    reset(page);
+    forget(page);
     return true;
   });
 }
 
-std::size_t JumpTables::KeyHash::operator()(const Key& key) const {
-  const std::uint64_t mixed = (key.physical ^ (std::uint64_t{key.page} << 32) ^ key.mode) * 0x9E3779B97F4A7C15U;
-  return static_cast<std::size_t>(mixed >> 20);
+void JumpDirectory::unbind_all() {
+  for (const std::uint32_t page : bound_) unbind(page);
+  bound_.clear();
 }
 
 JumpDirectory& JumpTables::get(std::uint32_t window, std::uint32_t mode) {
@@ -82,15 +102,20 @@ JumpDirectory& JumpTables::get(std::uint32_t window, std::uint32_t mode) {
   return *modes[mode];
 }
 
-void JumpTables::drop(std::uint32_t window, mmu::Linear first, std::uint32_t pages) {
-  if (window >= directories_.size()) return;
-  const std::uint32_t page = page_of(first);
+bool JumpTables::drop(std::uint32_t window, mmu::Linear first, std::uint32_t pages) {
+  if (window >= directories_.size()) return false;
+  const std::uint32_t page = number_of(first);
+  bool any = false;
   for (auto& directory : directories_[window]) {
     if (!directory) continue;
-    directory->unbind(page, pages);
+    gone_.clear();
+    directory->unbind(page, pages, gone_);
     // Instructions of the page before may go on in the first one.
-    if (page != 0 && owners_[directory->table(page - 1)].code.second_page != 0) directory->unbind(page - 1);
+    if (page != 0 && owners_[directory->table(page - 1)].second_page != 0) directory->unbind(page - 1, 1, gone_);
+    for (const TableId table : gone_) unbind(*directory, owners_[table].page);
+    any = any || !gone_.empty();
   }
+  return any;
 }
 
 void JumpTables::drop_all(std::uint32_t window) {
@@ -100,10 +125,96 @@ void JumpTables::drop_all(std::uint32_t window) {
   }
 }
 
+void JumpTables::unbind(JumpDirectory& directory, PageId page) {
+  std::vector<PageId> work{page};
+  while (!work.empty()) {
+    const PageId to = work.back();
+    work.pop_back();
+    if (has(directory, to)) directory.unbind(pages_[to].code.page);
+    for (const PageId from : graph_.predecessors(to)) {
+      if (has(directory, from)) work.push_back(from);
+    }
+  }
+}
+
+TableId JumpTables::table_for(PageId page, const Fetch& fetch) const {
+  const PageOfCode& code = pages_[page].code;
+  const mmu::Linear linear = code.page << mmu::kPageShift;
+  if (fetch(linear) != code.physical) return kNoTable;
+  for (TableId table = pages_[page].first; table != kNoTable; table = owners_[table].next) {
+    const mmu::PhysAddr second = owners_[table].second_page;
+    if (second == 0 || fetch(linear + mmu::kPageSize) == second) return table;
+  }
+  return kNoTable;
+}
+
+JumpTables::Reach JumpTables::reach(const JumpDirectory& directory, PageId start, const Fetch& fetch) {
+  Reach reach;
+  pages_[start].visit = ++visits_;
+  pages_[start].reached = true;
+  std::vector<PageId> work{start};
+  while (!work.empty()) {
+    const PageId from = work.back();
+    work.pop_back();
+    for (const PageId to : graph_.successors(from)) {
+      Page& page = pages_[to];
+      if (page.visit != visits_) {
+        page.visit = visits_;
+        page.reached = has(directory, to);
+        if (!page.reached) {
+          const TableId table = table_for(to, fetch);
+          page.reached = table != kNoTable;
+          if (page.reached) {
+            reach.tables.push_back(table);
+            work.push_back(to);
+          }
+        }
+      }
+      if (!page.reached) reach.broken.emplace_back(from, to);
+    }
+  }
+  return reach;
+}
+
+void JumpTables::bind(JumpDirectory& directory, TableId table) {
+  const PageId page = owners_[table].page;
+  const std::uint32_t number = pages_[page].code.page;
+  const PageId old = page_of(directory.table(number));
+  if (old != kNoPage && old != page) unbind(directory, old);
+  directory.bind(number, table);
+}
+
+bool JumpTables::connect(PageId from, PageId to, const std::function<Fetch(std::uint32_t window)>& fetch) {
+  if (from == kNoPage || to == kNoPage || graph_.refused(from, to)) return false;
+  if (graph_.connected(from, to)) return true;
+  const std::uint32_t mode = pages_[from].code.mode;
+  for (std::uint32_t window = 0; window < directories_.size(); ++window) {
+    JumpDirectory* directory = find(window, mode);
+    if (directory == nullptr || !has(*directory, from) || has(*directory, to)) continue;
+    const Fetch own = fetch(window);
+    const TableId table = table_for(to, own);
+    Reach further;
+    if (table != kNoTable) further = reach(*directory, to, own);
+    if (table == kNoTable || !further.broken.empty()) {
+      unbind(*directory, from);  // it will be bound again if it can
+      continue;
+    }
+    bind(*directory, table);
+    for (const TableId other : further.tables) bind(*directory, other);
+  }
+  graph_.connect(from, to);
+  return true;
+}
+
+PageId JumpTables::find_page(const PageOfCode& code) const {
+  const auto found = by_page_.find(code);
+  return found == by_page_.end() ? kNoPage : found->second;
+}
+
 TableId JumpTables::find_table(const CodePage& code) const {
   const auto found = by_page_.find(key_of(code));
-  TableId table = found == by_page_.end() ? kNoTable : found->second;
-  while (table != kNoTable && owners_[table].code.second_page != code.second_page) table = owners_[table].next;
+  TableId table = found == by_page_.end() ? kNoTable : pages_[found->second].first;
+  while (table != kNoTable && owners_[table].second_page != code.second_page) table = owners_[table].next;
   return table;
 }
 
@@ -117,9 +228,14 @@ TableId JumpTables::add_table(const CodePage& code) {
   } else {
     return kNoTable;
   }
-  TableId& first = by_page_[key_of(code)];
-  owners_[table] = {.code = code, .used = 0, .next = first};
-  first = table;
+  PageId& page = by_page_[key_of(code)];
+  if (page == kNoPage) {
+    page = graph_.add();
+    if (page >= pages_.size()) pages_.resize(page + 1);
+    pages_[page].code = key_of(code);
+  }
+  owners_[table] = {.second_page = code.second_page, .page = page, .used = 0, .next = pages_[page].first};
+  pages_[page].first = table;
   return table;
 }
 
@@ -130,9 +246,9 @@ void JumpTables::set(TableId table, std::uint32_t eip, std::uint32_t offset) {
 }
 
 void JumpTables::erase(mmu::PhysAddr physical, std::uint32_t eip, std::uint32_t mode) {
-  const auto found = by_page_.find({physical & ~mmu::PhysAddr{mmu::kPageMask}, page_of(eip), mode});
-  if (found == by_page_.end()) return;
-  for (TableId table = found->second; table != kNoTable;) {
+  const PageId page = find_page({physical & ~mmu::PhysAddr{mmu::kPageMask}, number_of(eip), mode});
+  if (page == kNoPage) return;
+  for (TableId table = pages_[page].first; table != kNoTable;) {
     const TableId next = owners_[table].next;
     std::uint32_t& entry = tables_.entries(table)[eip & mmu::kPageMask];
     if (entry != 0) {
@@ -144,17 +260,24 @@ void JumpTables::erase(mmu::PhysAddr physical, std::uint32_t eip, std::uint32_t 
 }
 
 void JumpTables::release(TableId table) {
-  const CodePage& code = owners_[table].code;
-  for (auto& modes : directories_) {
-    if (code.mode >= modes.size() || !modes[code.mode]) continue;
-    if (modes[code.mode]->table(code.page) == table) modes[code.mode]->unbind(code.page);
-  }
-  const auto found = by_page_.find(key_of(code));
-  TableId* link = &found->second;
+  const PageId page = owners_[table].page;
+  const PageOfCode code = pages_[page].code;
+  TableId* link = &pages_[page].first;
   while (*link != table) link = &owners_[*link].next;
   *link = owners_[table].next;
-  if (found->second == kNoTable) by_page_.erase(found);
-  owners_[table] = {.code = {}, .used = 0, .next = free_};
+  for (std::uint32_t window = 0; window < directories_.size(); ++window) {
+    JumpDirectory* directory = find(window, code.mode);
+    if (directory == nullptr || directory->table(code.page) != table) continue;
+    // Code that remains there is still jumped into.
+    if (pages_[page].first != kNoTable) unbind(*directory, page);
+    directory->unbind(code.page);
+  }
+  if (pages_[page].first == kNoTable) {
+    by_page_.erase(code);
+    graph_.remove(page);
+    pages_[page] = {};
+  }
+  owners_[table] = {.second_page = 0, .page = kNoPage, .used = 0, .next = free_};
   free_ = table;
 }
 
@@ -162,6 +285,8 @@ void JumpTables::clear() {
   for (std::uint32_t window = 0; window < directories_.size(); ++window) drop_all(window);
   tables_.clear();
   by_page_.clear();
+  pages_.resize(1);
+  graph_.clear();
   owners_.resize(1);
   free_ = kNoTable;
 }

@@ -4,14 +4,23 @@
 // Tables belong to a page of code as it stands in physical memory, so that all windows that map it at the same
 // place share one: a new process finds what others have translated, and to forget a page is to change
 // one pointer.
+//
+// A fragment may jump directly into another page, although that is mapped by itself, because of one rule: whatever
+// directory has a page has the pages that it jumps into directly. They are bound together, and together they are
+// forgotten.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "mmu/types.h"
+#include "runtime/engine/page_graph.h"
+#include "runtime/engine/page_of_code.h"
 #include "translator/abi.h"
 
 namespace ringshift::engine {
@@ -73,9 +82,10 @@ class JumpDirectory {
     return is_made(page) ? tables_.table_of(pointers_[page], page) : kNoTable;
   }
   void bind(std::uint32_t page, TableId table);
-  void unbind(std::uint32_t page) { unbind(page, 1); }
-  void unbind(std::uint32_t first, std::uint32_t pages);
-  void unbind_all() { unbind(0, kPages); }
+  void unbind(std::uint32_t page);
+  // Adds the tables of all pages that were bound to `gone`.
+  void unbind(std::uint32_t first, std::uint32_t pages, std::vector<TableId>& gone);
+  void unbind_all();
 
   // If a host fault at `host` is one of a part that has not been made: makes it.
   bool make_at(std::uint64_t host);
@@ -95,7 +105,8 @@ class JumpDirectory {
   const EntryTables& tables_;
   std::uint64_t* pointers_ = nullptr;
   std::vector<std::uint64_t> made_ = std::vector<std::uint64_t>(kPages / kPiece / 64);  // a bit a piece
-  std::vector<std::uint32_t> bound_;                                                    // pages with a table
+  std::vector<std::uint32_t> bound_;  // all pages with a table, and others that had one
+  std::size_t live_ = 0;              // pages with a table
 };
 
 // The directories of all windows and modes, and the tables that they point to.
@@ -109,9 +120,28 @@ class JumpTables {
     return directories_[window][mode].get();
   }
 
-  // Pages that a window does not map any more as it did.
-  void drop(std::uint32_t window, mmu::Linear first, std::uint32_t pages);
+  // Where a window fetches code from; none if it may not or does not know.
+  using Fetch = std::function<std::optional<mmu::PhysAddr>(mmu::Linear)>;
+  // What is to be bound with a page.
+  struct Reach {
+    std::vector<TableId> tables;
+    std::vector<std::pair<PageId, PageId>> broken;  // edges into what the window does not fetch
+  };
+  // The pages that `start`, to be bound in `directory`, leads to and that are not bound there.
+  [[nodiscard]] Reach reach(const JumpDirectory& directory, PageId start, const Fetch& fetch);
+  void bind(JumpDirectory& directory, TableId table);
+  // Whether code of one page may jump directly into the other from now on. `fetch` speaks for any window.
+  bool connect(PageId from, PageId to, const std::function<Fetch(std::uint32_t window)>& fetch);
+  void refuse(PageId from, PageId to) { graph_.refuse(from, to); }
+
+  // Pages that a window does not map any more as it did. False: nothing of them was found there.
+  bool drop(std::uint32_t window, mmu::Linear first, std::uint32_t pages);
   void drop_all(std::uint32_t window);
+
+  // kNoPage if it has no table.
+  [[nodiscard]] PageId find_page(const PageOfCode& code) const;
+  [[nodiscard]] PageId page_of(TableId table) const { return owners_[table].page; }
+  [[nodiscard]] const PageOfCode& code(PageId page) const { return pages_[page].code; }
 
   // The table for `code` that exists, or kNoTable.
   [[nodiscard]] TableId find_table(const CodePage& code) const;
@@ -120,7 +150,7 @@ class JumpTables {
   // Whether the table has, or may have, the instructions of a page that go on at `second_page`; 0: those that end in
   // it.
   [[nodiscard]] bool serves(TableId table, mmu::PhysAddr second_page) const {
-    return table != kNoTable && (second_page == 0 || owners_[table].code.second_page == second_page);
+    return table != kNoTable && (second_page == 0 || owners_[table].second_page == second_page);
   }
   void set(TableId table, std::uint32_t eip, std::uint32_t offset);
   // The fragment at `eip` is gone. Tables that become empty are given up.
@@ -131,25 +161,35 @@ class JumpTables {
 
  private:
   struct Owner {
-    CodePage code;
+    mmu::PhysAddr second_page = 0;
+    PageId page = kNoPage;
     std::uint32_t used = 0;   // entries that are not zero
-    TableId next = kNoTable;  // of the same page, mode and memory with another second page; or free
+    TableId next = kNoTable;  // of the same page; or free
   };
-  struct Key {
-    mmu::PhysAddr physical;
-    std::uint32_t page, mode;
-    bool operator==(const Key&) const = default;
+  struct Page {
+    PageOfCode code;
+    TableId first = kNoTable;  // its tables differ in the second page
+    std::uint64_t visit = 0;   // the last reach() that came here,
+    bool reached = false;      // and whether it may be bound
   };
-  struct KeyHash {
-    std::size_t operator()(const Key& key) const;
-  };
-  static Key key_of(const CodePage& code) { return {code.physical, code.page, code.mode}; }
+  static PageOfCode key_of(const CodePage& code) { return {code.physical, code.page, code.mode}; }
+  [[nodiscard]] bool has(const JumpDirectory& directory, PageId page) const {
+    return page_of(directory.table(pages_[page].code.page)) == page;
+  }
+  // A table of the page that holds in the window; kNoTable if there is none.
+  [[nodiscard]] TableId table_for(PageId page, const Fetch& fetch) const;
+  // With all that jump into it directly.
+  void unbind(JumpDirectory& directory, PageId page);
   void release(TableId table);
 
   EntryTables tables_;
   std::vector<Owner> owners_ = std::vector<Owner>(1);  // by table
   TableId free_ = kNoTable;
-  std::unordered_map<Key, TableId, KeyHash> by_page_;  // the first of a chain
+  std::unordered_map<PageOfCode, PageId, PageOfCodeHash> by_page_;
+  std::vector<Page> pages_ = std::vector<Page>(1);  // by PageId
+  PageGraph graph_;
+  std::uint64_t visits_ = 0;
+  std::vector<TableId> gone_;  // storage of drop()
   // [window][mode]
   std::vector<std::vector<std::unique_ptr<JumpDirectory>>> directories_;
 };

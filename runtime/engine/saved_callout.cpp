@@ -9,6 +9,7 @@ namespace ringshift::engine {
 abi::Exit TranslateEngine::run_saved(const isa::Insn& insn) {
   CpuState& state = cpu_.state;
   fp_scrub_pointers(state);
+  forgotten_ = false;
   if (handler(insn.op)(cpu_, insn) != Flow::next) return abi::Exit::interpret;  // the fault is found again there
   state.eip += insn.length;
   ++interpreted_retired_;
@@ -21,6 +22,7 @@ abi::Exit TranslateEngine::run_saved(const isa::Insn& insn) {
   const std::uint32_t old_window = window_;
   select_mode();
   if (mode_ != old_mode || window_ != old_window) change_ring(old_mode, old_window);
+  if (forgotten_) state.host.return_ring = empty_ring();
   return abi::Exit::none;
 }
 

@@ -195,8 +195,8 @@ TranslateEngine::Step TranslateEngine::dispatch() {
 }
 
 void TranslateEngine::link(std::uint32_t site, FragmentId to) {
-  // Another page can be mapped elsewhere while the site's stays.
-  if (fragments_->site(site).same_page && (*fragments_)[to].second_page == 0) {
+  const Site& s = fragments_->site(site);
+  if ((*fragments_)[to].second_page == 0 && (s.same_page || may_link(s.from, to))) {
     fragments_->link(site, to);
     ++stats_.links;
   } else if (fragments_->link_to_lookup(site, stubs_.lookup_code)) {
@@ -281,7 +281,7 @@ TranslateEngine::Step TranslateEngine::raise_page_fault() {
   const GuestFault fault = *page_fault_;
   page_fault_.reset();
   has_last_site_ = false;
-  cpu_.mmu.note_page_fault(fault.cr2, cpu_.state.cpl() == 3);
+  cpu_.mmu.note_page_fault(fault.cr2, mmu::Access::read, cpu_.state.cpl() == 3);
   return deliver_fault(cpu_, fault) ? Step::ran : Step::shutdown;
 }
 

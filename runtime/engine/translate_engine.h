@@ -144,6 +144,8 @@ class TranslateEngine final : public Engine,
   FragmentId fragment_at(std::uint32_t eip);  // linear
   void enter_in_directory(const Record& record);
   TableId make_table(const CodePage& code);
+  void bind(TableId table);
+  bool may_link(FragmentId from, FragmentId to);
   FragmentId build(std::uint32_t eip, mmu::PhysAddr physical);
   bool check(const translator::Request& request, const translator::Fragment& fragment);
   std::span<const std::uint16_t> trapping_on_page(std::uint32_t eip, mmu::PhysAddr physical);
@@ -189,6 +191,7 @@ class TranslateEngine final : public Engine,
   std::uint32_t mode_ = 0;
   std::uint32_t window_ = 0;
   JumpDirectory* directory_ = nullptr;  // of window_ and mode_
+  bool forgotten_ = false;              // a directory has lost pages
 
   // The return ring as it was before the last change of mode; 0: nothing to come back to.
   std::uint64_t suspended_ring_ = 0;

@@ -132,5 +132,142 @@ TEST_F(JumpTablesTest, TablesRunOutAndComeBack) {
   EXPECT_NE(tables_.add_table(kCode), kNoTable);
 }
 
+// ---- pages that jump into each other directly ----------------------------------------------------------
+
+class PageLinksTest : public JumpTablesTest {
+ protected:
+  static constexpr std::uint32_t kPages = 4;
+  PageLinksTest() {
+    for (std::uint32_t i = 0; i < kPages; ++i) {
+      const CodePage code{.physical = kCode.physical + i * mmu::kPageSize, .page = kPage + i, .mode = kMode};
+      table_[i] = tables_.add_table(code);
+      tables_.set(table_[i], at(i), kOffset);
+      page_[i] = tables_.page_of(table_[i]);
+    }
+  }
+  static std::uint32_t at(std::uint32_t i) { return (kPage + i) << mmu::kPageShift; }
+  // Windows fetch all pages but those of `missing`.
+  [[nodiscard]] JumpTables::Fetch fetch() const {
+    return [this](mmu::Linear linear) -> std::optional<mmu::PhysAddr> {
+      const std::uint32_t i = (linear >> mmu::kPageShift) - kPage;
+      return i == missing_ ? std::nullopt : std::optional<mmu::PhysAddr>(kCode.physical + i * mmu::kPageSize);
+    };
+  }
+  bool connect(std::uint32_t from, std::uint32_t to) {
+    return tables_.connect(page_[from], page_[to], [this](std::uint32_t) { return fetch(); });
+  }
+  [[nodiscard]] bool bound(const JumpDirectory& directory, std::uint32_t i) const {
+    return directory.get(at(i)) == kOffset;
+  }
+
+  TableId table_[kPages];
+  PageId page_[kPages];
+  std::uint32_t missing_ = kPages;
+};
+
+TEST_F(PageLinksTest, APageIsBoundWithAllThatItLeadsTo) {
+  ASSERT_TRUE(connect(0, 1));
+  ASSERT_TRUE(connect(1, 2));
+  ASSERT_TRUE(connect(2, 0));
+  const JumpTables::Reach reach = tables_.reach(directory_, page_[0], fetch());
+  EXPECT_EQ(reach.tables, (std::vector<TableId>{table_[1], table_[2]}));
+  EXPECT_TRUE(reach.broken.empty());
+}
+
+TEST_F(PageLinksTest, WhatAWindowLacksBreaksTheEdgesIntoIt) {
+  connect(0, 1);
+  connect(0, 2);
+  connect(1, 2);
+  missing_ = 2;
+  const JumpTables::Reach reach = tables_.reach(directory_, page_[0], fetch());
+  EXPECT_EQ(reach.tables, std::vector<TableId>{table_[1]});
+  EXPECT_EQ(reach.broken.size(), 2U);
+  for (const auto& [from, to] : reach.broken) {
+    EXPECT_EQ(to, page_[2]);
+    tables_.refuse(from, to);
+  }
+  missing_ = kPages;
+  EXPECT_TRUE(tables_.reach(directory_, page_[0], fetch()).broken.empty());
+  EXPECT_FALSE(connect(0, 2)) << "it would be broken again and again";
+}
+
+TEST_F(PageLinksTest, AnEdgeBindsItsTargetInAllWindowsThatHaveItsSource) {
+  JumpDirectory& other = tables_.get(1, kMode);
+  connect(1, 2);
+  tables_.bind(directory_, table_[0]);
+  tables_.bind(other, table_[0]);
+  ASSERT_TRUE(connect(0, 1));
+  for (const JumpDirectory* directory : {&directory_, &other}) {
+    for (const std::uint32_t i : {0, 1, 2}) EXPECT_TRUE(bound(*directory, i)) << i;
+    EXPECT_FALSE(bound(*directory, 3));
+  }
+}
+
+TEST_F(PageLinksTest, AnEdgeUnbindsItsSourceWhereTheTargetIsNotFetched) {
+  connect(3, 0);
+  tables_.bind(directory_, table_[0]);
+  tables_.bind(directory_, table_[3]);
+  missing_ = 1;
+  ASSERT_TRUE(connect(0, 1));
+  EXPECT_FALSE(bound(directory_, 0));
+  EXPECT_FALSE(bound(directory_, 3)) << "it leads there";
+}
+
+TEST_F(PageLinksTest, ADroppedPageTakesAllWithItThatLeadThere) {
+  JumpDirectory& other = tables_.get(1, kMode);
+  for (const TableId table : table_) {
+    tables_.bind(directory_, table);
+    tables_.bind(other, table);
+  }
+  connect(0, 1);
+  connect(1, 2);
+  EXPECT_TRUE(tables_.drop(0, at(2), 1));
+  for (const std::uint32_t i : {0, 1, 2}) EXPECT_FALSE(bound(directory_, i)) << i;
+  EXPECT_TRUE(bound(directory_, 3));
+  for (const std::uint32_t i : {0, 1, 2, 3}) EXPECT_TRUE(bound(other, i)) << i;
+  EXPECT_FALSE(tables_.drop(0, at(2), 1));
+}
+
+// Its fragments are gone, and with them every jump into it.
+TEST_F(PageLinksTest, APageWithoutFragmentsHasNoEdges) {
+  tables_.bind(directory_, table_[0]);
+  tables_.bind(directory_, table_[1]);
+  connect(0, 1);
+  tables_.erase(kCode.physical + mmu::kPageSize, at(1), kMode);
+  EXPECT_TRUE(bound(directory_, 0));
+  EXPECT_FALSE(bound(directory_, 1));
+  EXPECT_TRUE(tables_.reach(directory_, page_[0], fetch()).tables.empty());
+  EXPECT_EQ(tables_.find_page({kCode.physical + mmu::kPageSize, kPage + 1, kMode}), kNoPage);
+}
+
+// One of a page's tables ends, while its code is still jumped into.
+TEST_F(PageLinksTest, APageThatLosesATableIsUnboundWithAllThatLeadThere) {
+  CodePage crossing{.physical = kCode.physical + mmu::kPageSize, .page = kPage + 1, .mode = kMode};
+  crossing.second_page = 0x900000;
+  const TableId second = tables_.add_table(crossing);
+  tables_.set(second, at(1) + 0xFFF, kOffset);
+  tables_.bind(directory_, table_[0]);
+  tables_.bind(directory_, second);
+  connect(0, 1);
+  tables_.erase(crossing.physical, at(1) + 0xFFF, kMode);
+  EXPECT_EQ(directory_.table(kPage + 1), kNoTable);
+  EXPECT_FALSE(bound(directory_, 0));
+  EXPECT_NE(tables_.find_page({crossing.physical, crossing.page, kMode}), kNoPage);
+}
+
+TEST_F(PageLinksTest, ManyChangesLeaveADirectoryRight) {
+  for (unsigned round = 0; round < 5000; ++round) {
+    const std::uint32_t i = round % 3;
+    tables_.bind(directory_, table_[i]);
+    tables_.bind(directory_, table_[3]);
+    EXPECT_TRUE(bound(directory_, i));
+    tables_.drop(0, at(i), 1);
+    EXPECT_FALSE(bound(directory_, i));
+  }
+  EXPECT_TRUE(bound(directory_, 3));
+  tables_.drop_all(0);
+  EXPECT_FALSE(bound(directory_, 3));
+}
+
 }  // namespace
 }  // namespace ringshift::engine

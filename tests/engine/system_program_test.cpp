@@ -55,6 +55,7 @@ class Program {
   }
   [[nodiscard]] std::uint32_t here() const { return origin_ + static_cast<std::uint32_t>(bytes_.size()); }
   void place(SystemLab& lab) const { lab.place(origin_, bytes_); }
+  [[nodiscard]] const Bytes& bytes() const { return bytes_; }
 
  private:
   std::uint32_t origin_;
@@ -452,6 +453,86 @@ TEST_P(SystemProgram, AddressSpacesAreSwitchedWithTheirCode) {
   p.loop(kEsi, again).hlt().place(lab);
   ASSERT_EQ(lab.run(), engine::StopReason::halted);
   EXPECT_EQ(lab.gpr(kEbx), 30u * 101);
+}
+
+// Code that did not change itself jumps into a page that did, by way of jumps that have been linked.
+TEST_P(SystemProgram, CodeBehindAPageThatStaysIsExecutedAnew) {
+  constexpr std::uint32_t kStays = kWindow + 0x1000;
+  SystemLab lab(GetParam());
+  lab.identity_paging();
+  lab.place(kPageA, {0x83, 0xC3, 0x01, 0xC3});  // add ebx, 1; ret
+  lab.place(kPageB, {0x83, 0xC3, 0x64, 0xC3});  // add ebx, 100; ret
+  Program stays(kStays);
+  stays.call(kWindow).op({0xE9}).imm(kWindow - (kStays + 10)).place(lab);  // call kWindow; jmp kWindow
+  Program p(SystemLab::kCode);
+  p.mov(kEsi, 20).mov(kEbx, 0);
+  const std::uint32_t again = p.here();
+  for (const std::uint32_t page : {kPageA, kPageB}) {
+    p.store(pte_address(kWindow), page | 7U).op({0x0F, 0x01, 0x3D}).imm(kWindow);
+    for (unsigned i = 0; i < 4; ++i) p.call(kStays);
+  }
+  p.loop(kEsi, again).hlt().place(lab);
+  ASSERT_EQ(lab.run(), engine::StopReason::halted);
+  EXPECT_EQ(lab.gpr(kEbx), 20u * 4 * 2 * 101);
+}
+
+// Returns go where the stack says, and find what is there by then.
+TEST_P(SystemProgram, ACallerThatIsRemappedIsReturnedToAnew) {
+  SystemLab lab(GetParam());
+  lab.identity_paging();
+  Program p(SystemLab::kCode);
+  p.mov(kEsi, 20).mov(kEbx, 0);
+  const std::uint32_t again = p.here();
+  for (const std::uint32_t page : {kPageA, kPageB}) {
+    // Called through one page, and the other is there before the return.
+    p.store(pte_address(kWindow), page | 7U).op({0x0F, 0x01, 0x3D}).imm(kWindow);
+    p.mov(kEdi, kPageA + kPageB - page).call(kWindow);
+  }
+  p.loop(kEsi, again).hlt();
+  const std::uint32_t remap = p.here();
+  p.op({0x83, 0xCF, 0x07});  // or edi, 7
+  p.store(pte_address(kWindow), kEdi).op({0x0F, 0x01, 0x3D}).imm(kWindow).op({0xC3});
+  p.place(lab);
+  for (const auto& [page, number] : {std::pair{kPageA, 0x01}, std::pair{kPageB, 0x64}}) {
+    Program caller(kWindow);
+    caller.call(remap).op({0x83, 0xC3, static_cast<std::uint8_t>(number), 0xC3});  // add ebx, number; ret
+    lab.place(page, caller.bytes());
+  }
+  ASSERT_EQ(lab.run(), engine::StopReason::halted);
+  EXPECT_EQ(lab.gpr(kEbx), 20u * 101);
+}
+
+// A process lacks a page that the code it shares with others jumps into.
+TEST_P(SystemProgram, SharedCodeFaultsWhereItLeadsNowhere) {
+  constexpr std::uint32_t kShared = kWindow + 0x1000, kOtherDirectory = 0x90000, kOtherTable = 0x91000;
+  constexpr std::uint32_t kFaults = 0x92000;
+  SystemLab lab(GetParam());
+  lab.identity_paging();
+  lab.place(kPageA, {0x83, 0xC3, 0x01, 0xC3});
+  lab.place(kPageB, {0x83, 0xC3, 0x64, 0xC3});
+  lab.set_page(kWindow, kPageA | 7U);
+  for (std::uint32_t i = 0; i < 0x1000; i += 4) {
+    lab.poke<std::uint32_t>(kOtherTable + i, lab.peek<std::uint32_t>(SystemLab::kPageTable + i));
+    lab.poke<std::uint32_t>(kOtherDirectory + i, 0);
+  }
+  lab.poke<std::uint32_t>(kOtherDirectory, kOtherTable | 7U);
+  lab.poke<std::uint32_t>(kFaults, 0);
+  Program shared(kShared);
+  shared.call(kWindow).op({0xC3}).place(lab);
+  Program pager(kKernel);  // add esp, 4; [kOtherTable's entry] = kPageB; iret
+  pager.op({0x83, 0xC4, 0x04}).inc(kFaults).store(kOtherTable + (kWindow >> 12) * 4, kPageB | 7U).iret().place(lab);
+  set_handler(lab, vector::kPf, kKernel);
+  Program p(SystemLab::kCode);
+  p.mov(kEsi, 20).mov(kEbx, 0);
+  const std::uint32_t again = p.here();
+  for (unsigned i = 0; i < 3; ++i) p.call(kShared);
+  p.store(kOtherTable + (kWindow >> 12) * 4, 0);
+  p.mov(kEax, kOtherDirectory).op({0x0F, 0x22, 0xD8}).call(kShared).call(kShared);
+  p.mov(kEax, SystemLab::kPageDirectory).op({0x0F, 0x22, 0xD8});
+  p.loop(kEsi, again).hlt().place(lab);
+  ASSERT_EQ(lab.run(), engine::StopReason::halted);
+  EXPECT_EQ(lab.gpr(kEbx), 20u * 203);
+  EXPECT_EQ(lab.peek<std::uint32_t>(kFaults), 20u);
 }
 
 TEST_P(SystemProgram, WriteProtectionOfTheKernelFollowsWp) {

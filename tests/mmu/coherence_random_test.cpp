@@ -188,6 +188,7 @@ class History {
   }
   void access() {
     const Linear linear = random_linear();
+    if (one_in(6)) return prefetch(linear);
     const auto access = static_cast<Access>(pick(3));
     const HostRights before = lab.rights(linear);
     if (access != Access::fetch && (access == Access::write ? before.write : before.read)) return;  // no fault
@@ -198,7 +199,22 @@ class History {
       ASSERT_EQ(result.address, now.address);
       if (access == Access::fetch) fetched_.known[lab.pool().current_id()][linear >> kPageShift] = now.address;
       const HostRights after = lab.rights(linear);
-      ASSERT_TRUE(access == Access::write ? after.write : after.read);
+      ASSERT_TRUE(after.read || access != Access::read);
+      ASSERT_TRUE(after.write || access != Access::write);
+    }
+    check_page(linear);
+  }
+
+  void prefetch(Linear linear) {
+    const Walk before = probe(lab.physical, paging(), linear);
+    const std::optional<PhysAddr> found = lab.pool().prefetch(linear);
+    const Walk now = probe(lab.physical, paging(), linear);
+    ASSERT_EQ(now.entry_value, before.entry_value);
+    if (found) {
+      ASSERT_TRUE(now.ok && !now.no_execute && (now.user || view_ != View::user));
+      ASSERT_EQ(*found, now.address);
+      ASSERT_EQ(lab.pool().recorded_fetch(lab.pool().current_id(), linear), found);
+      fetched_.known[lab.pool().current_id()][linear >> kPageShift] = now.address;
     }
     check_page(linear);
   }

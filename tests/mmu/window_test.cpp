@@ -84,13 +84,47 @@ TEST(Window, ADirtyPageIsMappedReadWriteAtOnce) {
   EXPECT_EQ(lab.rights(kAt), kReadWrite);
 }
 
-TEST(Window, AFetchFaultMapsReadable) {
+// Translated code is not read where the guest has it: a mapping would be in vain, but its end must be told.
+TEST(Window, AFetchIsRecordedAndNotMapped) {
   WindowLab lab;
   TwoLevel tables(lab);
   tables.map(kAt, 0x300000 | P | U);
   lab.load(tables.paging(), kUser);
   EXPECT_EQ(lab.fill(kAt, F), Fill::mapped);
+  EXPECT_EQ(lab.rights(kAt), kNone);
+  EXPECT_EQ(lab.pool().recorded_fetch(lab.pool().current_id(), kAt + 5), PhysAddr{0x300005});
+  EXPECT_EQ(lab.fill(kAt, R), Fill::mapped);
   EXPECT_EQ(lab.rights(kAt), kReadOnly);
+}
+
+TEST(Window, TheEndOfARecordedFetchIsTold) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  tables.map(kAt, 0x300000 | P | U);
+  lab.load(tables.paging(), kUser);
+  lab.fill(kAt, F);
+  tables.map(kAt, 0x301000 | P | U | A);
+  lab.observer.drops.clear();
+  lab.invlpg(kAt);
+  EXPECT_EQ(lab.observer.drops.size(), 1U);
+  EXPECT_EQ(lab.pool().recorded_fetch(lab.pool().current_id(), kAt), PhysAddr{0x301000});
+}
+
+// A TLB may look ahead, but only where that changes nothing.
+TEST(Window, PrefetchNeedsAccessedEntriesAndRights) {
+  WindowLab lab;
+  TwoLevel tables(lab);
+  tables.map(kAt, 0x300000 | P | U | A);
+  tables.map(kAt + 0x1000, 0x301000 | P | U);
+  tables.map(kAt + 0x2000, 0x302000 | P | A);
+  lab.load(tables.paging(), kUser);
+  lab.fill(kAt + 0x1000, F);  // sets A in the page directory
+  tables.map(kAt + 0x1000, 0x301000 | P | U);
+  lab.invlpg(kAt + 0x1000);
+  EXPECT_EQ(lab.pool().prefetch(kAt), PhysAddr{0x300000});
+  EXPECT_EQ(lab.pool().prefetch(kAt + 0x1000), std::nullopt);
+  EXPECT_EQ(lab.pool().prefetch(kAt + 0x2000), std::nullopt);
+  EXPECT_EQ(lab.pool().prefetch(kAt + 0x3000), std::nullopt);
 }
 
 TEST(Window, RefusalsAreGuestPageFaults) {
