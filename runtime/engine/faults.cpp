@@ -4,9 +4,11 @@
 // which instruction it was in. A missing shadow page is filled and the access runs again; for everything
 // else the registers are stored as if the fragment had left by itself, and the dispatcher goes on: mostly
 // by interpreting that one instruction, which raises the guest's fault, reaches the device or writes to the code page.
+#include <algorithm>
 #include <array>
 #include <cstddef>
 
+#include "runtime/engine/host_step.h"
 #include "runtime/engine/translate_engine.h"
 
 namespace ringshift::engine {
@@ -54,16 +56,6 @@ bool inside_repeat(const std::uint8_t* code) {
   return (*code >= 0xA4 && *code <= 0xA7) || (*code >= 0xAA && *code <= 0xAF);
 }
 
-// A pushfq under the trap flag would store that flag in the guest's EFLAGS image: does its work instead.
-bool step_pushf(gregset_t& regs) {
-  constexpr std::uint8_t kPushf = 0x9C;
-  if (*reinterpret_cast<const std::uint8_t*>(regs[REG_RIP]) != kPushf) return false;
-  regs[REG_RSP] -= 8;
-  *reinterpret_cast<greg_t*>(regs[REG_RSP]) = regs[REG_EFL] & ~kTrapFlag;
-  ++regs[REG_RIP];
-  return true;
-}
-
 }  // namespace
 
 bool TranslateEngine::on_signal(int number, const siginfo_t& info, ucontext_t& context) {
@@ -73,7 +65,8 @@ bool TranslateEngine::on_signal(int number, const siginfo_t& info, ucontext_t& c
   if (number == SIGTRAP) {
     if (!running_) return false;
     regs[REG_EFL] &= ~kTrapFlag;
-    return ours ? on_kick(context) : true;  // back in the runtime: it looks at `pending` by itself
+    if (stop_ != 0 && rip == cache_->base() + stop_ + 1) --regs[REG_RIP];
+    return on_kick(context);
   }
   if (number == kick_signal()) {
     if (!ours) return true;
@@ -84,27 +77,66 @@ bool TranslateEngine::on_signal(int number, const siginfo_t& info, ucontext_t& c
   return on_memory_fault(info, context);
 }
 
-// Leaves at an instruction boundary; otherwise runs one more host instruction.
+// Leaves at an instruction boundary. To the next one, or to the next branch, the host runs by itself, and stops at a
+// breakpoint; branches are carried out here. (The trap flag would do without all that, with a signal for each
+// instruction, and under some hypervisors that takes more than 10 us.)
 bool TranslateEngine::on_kick(ucontext_t& context) {
   auto& regs = context.uc_mcontext.gregs;
-  const auto offset = static_cast<std::uint32_t>(static_cast<std::uint64_t>(regs[REG_RIP]) - cache_->base());
-  const FragmentId id = fragments_->at(offset);
-  if (id != kNoFragment) {
-    const Record& record = (*fragments_)[id];
-    const std::uint32_t inside = offset - record.host_offset;
-    const translator::Point* point = fragments_->point_at(record, inside);
-    const bool at_boundary = point != nullptr && point->host_offset == inside && point->boundary && !point->shadow;
-    if (at_boundary || (point != nullptr && inside_repeat(reinterpret_cast<const std::uint8_t*>(regs[REG_RIP])))) {
-      capture(context, record, *point, abi::Exit::kicked);
+  remove_stop();
+  for (;;) {
+    const auto rip = static_cast<std::uint64_t>(regs[REG_RIP]);
+    if (!cache_->contains(rip)) return true;  // the runtime looks at `pending` by itself
+    if (leave_at_boundary(context)) return true;
+    ++stats_.kick_steps;
+    if (!decode_host(rip).branch) {
+      place_stop(rip);
       return true;
     }
+    if (ring_->in_guard(static_cast<std::uint64_t>(regs[REG_RSP]) - 8)) {
+      regs[REG_RSP] = static_cast<greg_t>(empty_ring());
+    }
+    if (take_branch(regs)) continue;
+    regs[REG_EFL] |= kTrapFlag;
+    return true;
   }
-  ++stats_.kick_steps;
-  if (ring_->in_guard(static_cast<std::uint64_t>(regs[REG_RSP]) - 8)) {
-    regs[REG_RSP] = static_cast<greg_t>(empty_ring());
-  }
-  if (!step_pushf(regs)) regs[REG_EFL] |= kTrapFlag;
-  return (regs[REG_EFL] & kTrapFlag) != 0 || on_kick(context);
+}
+
+// The point of a boundary at which an interrupt may be taken, if there is one at `offset` of the cache.
+const translator::Point* TranslateEngine::boundary_at(std::uint32_t offset, FragmentId& id) const {
+  id = fragments_->at(offset);
+  if (id == kNoFragment) return nullptr;
+  const Record& record = (*fragments_)[id];
+  const std::uint32_t inside = offset - record.host_offset;
+  const translator::Point* point = fragments_->point_at(record, inside);
+  if (point == nullptr) return nullptr;
+  const bool at_boundary = point->host_offset == inside && point->boundary && !point->shadow;
+  const auto* code = reinterpret_cast<const std::uint8_t*>(cache_->base() + offset);
+  return at_boundary || inside_repeat(code) ? point : nullptr;
+}
+
+bool TranslateEngine::leave_at_boundary(ucontext_t& context) {
+  const auto rip = static_cast<std::uint64_t>(context.uc_mcontext.gregs[REG_RIP]);
+  FragmentId id = kNoFragment;
+  const translator::Point* point = boundary_at(static_cast<std::uint32_t>(rip - cache_->base()), id);
+  if (point != nullptr) capture(context, (*fragments_)[id], *point, abi::Exit::kicked);
+  return point != nullptr;
+}
+
+// A breakpoint at the first boundary or branch behind the instruction at `rip`.
+void TranslateEngine::place_stop(std::uint64_t rip) {
+  constexpr std::uint8_t kInt3 = 0xCC;
+  FragmentId id = kNoFragment;
+  do {
+    rip += std::max<unsigned>(decode_host(rip).length, 1);
+  } while (boundary_at(static_cast<std::uint32_t>(rip - cache_->base()), id) == nullptr && !decode_host(rip).branch);
+  stop_ = static_cast<std::uint32_t>(rip - cache_->base());
+  stopped_byte_ = *reinterpret_cast<const std::uint8_t*>(rip);
+  cache_->write(stop_, {&kInt3, 1});
+}
+
+void TranslateEngine::remove_stop() {
+  if (stop_ != 0) cache_->write(stop_, {&stopped_byte_, 1});
+  stop_ = 0;
 }
 
 bool TranslateEngine::on_memory_fault(const siginfo_t& info, ucontext_t& context) {
@@ -152,6 +184,7 @@ bool TranslateEngine::on_memory_fault(const siginfo_t& info, ucontext_t& context
 // Stores the guest's registers and makes the signal return to the exit that saves x87 and SSE state.
 void TranslateEngine::capture(ucontext_t& context, const Record& record, const translator::Point& point,
                               abi::Exit reason) {
+  remove_stop();
   auto& regs = context.uc_mcontext.gregs;
   CpuState& state = cpu_.state;
   for (unsigned i = 0; i < kGprCount; ++i) state.gpr[i] = static_cast<std::uint32_t>(regs[kGuestRegister[i]]);

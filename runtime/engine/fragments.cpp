@@ -94,7 +94,7 @@ bool FragmentTable::link_to_lookup(std::uint32_t number, std::span<const std::ui
 }
 
 void FragmentTable::unlink(const PageOfCode& from, const PageOfCode& to, std::span<const std::uint8_t> lookup) {
-  for (const FragmentId id : on_page(to.physical)) {
+  for (const FragmentId id : on_page(to.physical, to.page)) {
     if (records_[id].page() != to) continue;
     std::erase_if(records_[id].incoming, [&](std::uint32_t number) {
       Site& s = sites_[number];

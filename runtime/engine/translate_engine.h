@@ -160,6 +160,10 @@ class TranslateEngine final : public Engine,
   bool on_signal(int number, const siginfo_t& info, ucontext_t& context) override;
   bool on_memory_fault(const siginfo_t& info, ucontext_t& context);
   bool on_kick(ucontext_t& context);
+  bool leave_at_boundary(ucontext_t& context);
+  [[nodiscard]] const translator::Point* boundary_at(std::uint32_t offset, FragmentId& id) const;
+  void place_stop(std::uint64_t rip);
+  void remove_stop();
   void capture(ucontext_t& context, const Record& record, const translator::Point& point, abi::Exit reason);
 
   // coherence
@@ -214,6 +218,8 @@ class TranslateEngine final : public Engine,
   std::optional<GuestFault> page_fault_;
   std::int64_t last_fault_rip_ = 0;
   std::uint64_t last_fault_address_ = 0;
+  std::uint32_t stop_ = 0;  // cache offset of the breakpoint that a kick has placed; 0: none
+  std::uint8_t stopped_byte_ = 0;
   pthread_t thread_{};
   volatile bool running_ = false;
   TranslateStats stats_;
