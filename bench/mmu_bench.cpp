@@ -248,7 +248,7 @@ void FirstTouch(benchmark::State& state) {
       const Linear at = kUserAt + i * kPageSize;
       guest.activate(root, View::user);
       if (sigsetjmp(leave_access, 0) == 0) touch(guest.pool(), at);
-      guest.pool().page_faulted(at, true);
+      guest.pool().page_faulted(at, Access::write, true);
       guest.activate(root, View::supervisor);
       guest.map(root, at, frame_for(pattern, i));
       guest.activate(root, View::user);

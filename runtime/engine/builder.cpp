@@ -18,6 +18,7 @@ constexpr std::uint32_t kLongestInstruction = 15;
 // The fragment for `eip` in the current mode and window, entered into the directory. None if the code is
 // not in RAM, or not there: the interpreter then fetches and faults.
 FragmentId TranslateEngine::fragment_at(std::uint32_t eip) {
+  if (out_of_tables_) flush();
   const mmu::FillResult fill = windows_.fill(eip, mmu::Access::fetch);
   if (fill.kind != mmu::Fill::mapped) return kNoFragment;
   FragmentId id = fragments_->find(fill.address, eip, mode_);
@@ -46,7 +47,8 @@ void TranslateEngine::enter_in_directory(const Record& record) {
     const CodePage code{record.physical & ~mmu::PhysAddr{mmu::kPageMask}, page, record.mode, record.second_page};
     table = tables_.find_table(code);
     if (table == kNoTable) table = make_table(code);
-    if (table == kNoTable) return;
+    out_of_tables_ = table == kNoTable;
+    if (out_of_tables_) return;
     bind(table);
   }
   tables_.set(table, record.eip, record.host_offset);
@@ -231,6 +233,7 @@ void TranslateEngine::flush() {
   }
   fragments_->clear();
   tables_.clear();
+  out_of_tables_ = false;
   cache_->reset(stubs_.end);
   has_last_site_ = false;
 }

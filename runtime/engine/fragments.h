@@ -119,7 +119,7 @@ class FragmentTable {
   CodeCache& cache_;
   std::vector<FragmentId> first_at_;  // the first record at or after each block of the cache: at() looks there
   // These grow without being copied.
-  std::deque<Record> records_;        // in the order of host_offset
+  std::deque<Record> records_;  // in the order of host_offset
   std::deque<Site> sites_;
   std::deque<translator::Point> points_;  // of all records
   std::vector<isa::Insn> briefs_;

@@ -195,6 +195,7 @@ class TranslateEngine final : public Engine,
   std::uint32_t mode_ = 0;
   std::uint32_t window_ = 0;
   JumpDirectory* directory_ = nullptr;  // of window_ and mode_
+  bool out_of_tables_ = false;          // without one, a page's fragments are not found
   bool forgotten_ = false;              // a directory has lost pages
 
   // The return ring as it was before the last change of mode; 0: nothing to come back to.
