@@ -2,17 +2,11 @@
 ; the number of what was wrong.
 %define BASE 0x200000
 %include "multiboot.inc"
+%include "interrupts.inc"
 
-%define IDT 0x220000
 %define APIC 0xFEE00000
 %define MOVED 0xE0000000
 %define APIC_BASE 0x1B
-
-%macro gate 2
-  mov eax, %2
-  mov edi, IDT + 8 * %1
-  call set_gate
-%endmacro
 
 start:
   mov esp, 0x2A0000
@@ -20,9 +14,7 @@ start:
   gate 0x50, on_low
   gate 0x60, on_high
   lidt [idtr]
-  mov al, 0xFF
-  out 0x21, al
-  out 0xA1, al
+  mask_8259s 0xFF, 0xFF
   mov dword [APIC + 0xF0], 0x1FF
 
   ; An interrupt to itself comes with IF, and at once.
@@ -110,15 +102,6 @@ start:
   fail_if 16, ne
   passed
 
-set_gate:  ; eax: handler, edi: gate
-  mov [edi], ax
-  mov cx, cs
-  mov [edi + 2], cx
-  shr eax, 16
-  mov word [edi + 4], 0x8E00
-  mov [edi + 6], ax
-  ret
-
 on_low:
   push eax
   inc dword [low]
@@ -160,8 +143,6 @@ on_nmi:
   iret
 
 align 8
-idtr dw 256 * 8 - 1
-  dd IDT
 low dd 0
 order dd 0
 nmis dd 0

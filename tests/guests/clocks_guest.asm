@@ -9,8 +9,8 @@
 ; Interrupts of the 8254 and the RTC come through the 8259s and LINT0, the HPET's through the I/O APIC.
 %define BASE 0x200000
 %include "multiboot.inc"
+%include "interrupts.inc"
 
-%define IDT 0x220000
 %define STACK 0x2A0000
 %define APIC 0xFEE00000
 %define IO_APIC 0xFEC00000
@@ -30,17 +30,6 @@ endstruc
 %%at:
   times clock_size db 0
 %1 equ %%at
-%endmacro
-
-%macro gate 2  ; vector, handler
-  mov eax, %2
-  mov edi, IDT + 8 * %1
-  call set_gate
-%endmacro
-
-%macro out8 2
-  mov al, %2
-  out %1, al
 %endmacro
 
 %macro cmos 2  ; register, value
@@ -124,15 +113,6 @@ read_command_line:
   mov [goal + 4], edx
   ret
 
-set_gate:  ; eax: handler, edi: gate
-  mov [edi], ax
-  mov cx, cs
-  mov [edi + 2], cx
-  shr eax, 16
-  mov word [edi + 4], 0x8E00
-  mov [edi + 6], ax
-  ret
-
 set_up_interrupts:
   gate 0x20, on_pit
   gate 0x28, on_rtc
@@ -142,16 +122,8 @@ set_up_interrupts:
   gate 0x27, on_spurious
   gate 0x2F, on_spurious
   lidt [idtr]
-  out8 0x20, 0x11
-  out8 0x21, 0x20
-  out8 0x21, 0x04
-  out8 0x21, 0x01
-  out8 0x21, 0xFA    ; timer and cascade
-  out8 0xA0, 0x11
-  out8 0xA1, 0x28
-  out8 0xA1, 0x02
-  out8 0xA1, 0x01
-  out8 0xA1, 0xFE    ; RTC
+  start_8259s
+  mask_8259s 0xFA, 0xFE  ; all but the timer, the cascade and the RTC
   mov dword [APIC + 0xF0], 0x1FF
   mov dword [APIC + 0x350], 0x700  ; LINT0: the 8259s
   ret
@@ -378,8 +350,6 @@ text_hpet_interrupt db 'interrupt hpet ', 0
 text_crystal db 'crystal ', 0
 
 align 8
-idtr dw 256 * 8 - 1
-  dd IDT
 align 8
 goal dq 0
 pm_ticks dq 0

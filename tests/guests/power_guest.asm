@@ -3,8 +3,8 @@
 ; with a number if the interrupt was another.
 %define BASE 0x200000
 %include "multiboot.inc"
+%include "interrupts.inc"
 
-%define IDT 0x220000
 %define APIC 0xFEE00000
 %define IO_APIC 0xFEC00000
 %define PM1_STATUS 0x600
@@ -12,38 +12,19 @@
 %define PM1_CONTROL 0x604
 %define BUTTON 0x100
 
-%macro gate 2
-  mov eax, %2
-  mov edi, IDT + 8 * %1
-  call set_gate
-%endmacro
-%macro out8 2
-  mov al, %2
-  out %1, al
-%endmacro
-
 start:
   mov esp, 0x2A0000
   gate 0x29, on_sci
   lidt [idtr]
-  out8 0x20, 0x11
-  out8 0x21, 0x20
-  out8 0x21, 0x04
-  out8 0x21, 0x01
-  out8 0xA0, 0x11
-  out8 0xA1, 0x28
-  out8 0xA1, 0x02
-  out8 0xA1, 0x01
+  start_8259s
   mov eax, 1
   cpuid
   test edx, 0x200
   jnz .apic
-  out8 0x21, 0xFB
-  out8 0xA1, 0xFD
+  mask_8259s 0xFB, 0xFD
   jmp .enable
 .apic:
-  out8 0x21, 0xFF
-  out8 0xA1, 0xFF
+  mask_8259s 0xFF, 0xFF
   mov dword [APIC + 0xF0], 0x1FF
   mov dword [IO_APIC], 0x10 + 2 * 9 + 1
   mov dword [IO_APIC + 0x10], 0
@@ -81,17 +62,6 @@ on_sci:
   out dx, ax
   hlt
 
-set_gate:  ; eax: handler, edi: gate
-  mov [edi], ax
-  mov cx, cs
-  mov [edi + 2], cx
-  shr eax, 16
-  mov word [edi + 4], 0x8E00
-  mov [edi + 6], ax
-  ret
-
 align 8
-idtr dw 256 * 8 - 1
-  dd IDT
 
 image_end:
