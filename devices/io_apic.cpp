@@ -46,10 +46,9 @@ void IoApic::send(unsigned number) {
   ApicMessage message;
   message.destination = static_cast<std::uint8_t>(entry >> 56);
   message.logical = (entry & kLogical) != 0;
-  message.delivery = static_cast<ApicDelivery>(entry >> 8 & 7);
+  message.delivery = delivery_of(static_cast<std::uint32_t>(entry));
   message.vector = static_cast<std::uint8_t>(entry);
-  const bool fixed = message.delivery == ApicDelivery::fixed || message.delivery == ApicDelivery::lowest;
-  message.level = fixed && (entry & kLevel) != 0;
+  message.level = has_vector(message.delivery) && (entry & kLevel) != 0;
   // Before it is sent: the answer may be on its way at once.
   if (message.level) entry |= kRemoteIrr;
   if (!send_(message) && message.level) entry &= ~kRemoteIrr;

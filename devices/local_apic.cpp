@@ -22,8 +22,6 @@ constexpr std::uint8_t kFirstVector = 16;
 // What software may change of each LVT entry.
 constexpr std::array<std::uint32_t, 6> kLvtWritable{0x300FF, 0x107FF, 0x107FF, 0x1A7FF, 0x1A7FF, 0x100FF};
 
-ApicDelivery delivery_of(std::uint32_t entry) { return static_cast<ApicDelivery>(entry >> 8 & 7); }
-
 }  // namespace
 
 void LocalApic::Vectors::set(std::uint8_t vector, bool value) {
@@ -196,8 +194,7 @@ void LocalApic::send_ipi() {
     message.logical = false;
     message.destination = 0xFF;
   }
-  const bool fixed = message.delivery == ApicDelivery::fixed || message.delivery == ApicDelivery::lowest;
-  if (fixed && message.vector < kFirstVector) return raise_error(kSendIllegalVector);
+  if (has_vector(message.delivery) && message.vector < kFirstVector) return raise_error(kSendIllegalVector);
   receive(message);
 }
 

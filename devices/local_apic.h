@@ -24,6 +24,12 @@ enum class ApicDelivery : std::uint8_t {
   startup = 6,
   ext_int = 7
 };
+// Of a redirection or local vector table entry, or an interrupt command.
+constexpr ApicDelivery delivery_of(std::uint32_t entry) { return static_cast<ApicDelivery>(entry >> 8 & 7); }
+// The others are not told apart by a vector, nor by edge and level.
+constexpr bool has_vector(ApicDelivery delivery) {
+  return delivery == ApicDelivery::fixed || delivery == ApicDelivery::lowest;
+}
 struct ApicMessage {
   std::uint8_t destination = 0;
   bool logical = false;

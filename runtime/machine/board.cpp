@@ -141,7 +141,7 @@ std::unique_ptr<PcHardware> Board::make_pc() {
 }
 
 std::unique_ptr<devices::LocalApic> Board::make_local_apic() {
-  if (!config_.apic || config_.cpu == CpuModel::i486) return nullptr;
+  if (!has_apic(config_)) return nullptr;
   return std::make_unique<devices::LocalApic>(
       events_, devices::LocalApic::Wiring{[this] { update_interrupt_pin(); }, [this] { raise_nmi(); },
                                           [this](std::uint8_t vector) { io_apic_->end_of_interrupt(vector); }});

@@ -104,7 +104,7 @@ struct MachineConfig {
   bool reboot = true;                                      // a reset boots again; else it ends the run
   std::uint64_t timeout_ns = devices::EventQueue::kNever;  // of host time
   std::optional<DebugExitPort> debug_exit;
-  bool apic = false;  // a local APIC, if the CPU model may have one, and an I/O APIC
+  bool apic = false;  // see has_apic()
   bool hpet = false;
 
   std::optional<Firmware> firmware;   // then there is no kernel
@@ -129,6 +129,9 @@ struct MachineConfig {
   // than before: all of them.
   std::function<void(const devices::Picture&, devices::Rows)> picture_output;
 };
+
+// A local and an I/O APIC: wanted, and the CPU model may have one.
+[[nodiscard]] inline bool has_apic(const MachineConfig& config) { return config.apic && config.cpu != CpuModel::i486; }
 
 struct Key {
   std::uint16_t code = 0;  // set 1 make code, E0xxh for the extended keys

@@ -272,7 +272,7 @@ void PcHardware::fill_fw_cfg() {
   devices::AcpiConfig acpi;
   acpi.vga = true;
   acpi.mouse = true;
-  acpi.apic = s_.config.apic && s_.config.cpu != CpuModel::i486;
+  acpi.apic = has_apic(s_.config);
   acpi.hpet = s_.config.hpet;
   acpi.parallel = s_.config.parallel_output != nullptr;
   acpi.serial_ports = {{0x3F8, 4}, {0x2F8, 3}};
