@@ -41,12 +41,11 @@ FragmentId TranslateEngine::fragment_at(std::uint32_t eip) {
 
 // From now on the current directory finds the fragment, with all others of its page.
 void TranslateEngine::enter_in_directory(const Record& record) {
-  const std::uint32_t page = record.eip >> mmu::kPageShift;
-  TableId table = directory_->table(page);
+  const PageOfCode code = record.page();
+  TableId table = directory_->table(code.page);
   if (!tables_.serves(table, record.second_page)) {
-    const CodePage code{record.physical & ~mmu::PhysAddr{mmu::kPageMask}, page, record.mode, record.second_page};
-    table = tables_.find_table(code);
-    if (table == kNoTable) table = make_table(code);
+    table = tables_.find_table(code, record.second_page);
+    if (table == kNoTable) table = make_table(code, record.second_page);
     out_of_tables_ = table == kNoTable;
     if (out_of_tables_) return;
     bind(table);
@@ -65,8 +64,7 @@ void TranslateEngine::bind(TableId table) {
     fragments_->unlink(tables_.code(from), tables_.code(to), stubs_.lookup_code);
     tables_.refuse(from, to);
   }
-  tables_.bind(*directory_, table);
-  for (const TableId other : reach.tables) tables_.bind(*directory_, other);
+  tables_.bind(*directory_, table, reach.tables);
 }
 
 // Whether a jump between pages needs no lookup: see jump_table.h.
@@ -78,15 +76,13 @@ bool TranslateEngine::may_link(FragmentId from, FragmentId to) {
   });
 }
 
-TableId TranslateEngine::make_table(const CodePage& code) {
-  const TableId table = tables_.add_table(code);
+TableId TranslateEngine::make_table(const PageOfCode& code, mmu::PhysAddr second_page) {
+  const TableId table = tables_.add_table(code, second_page);
   if (table == kNoTable) return table;
   for (const FragmentId id : fragments_->on_page(code.physical, code.page)) {
     const Record& record = (*fragments_)[id];
-    const bool begins_here =
-        record.eip >> mmu::kPageShift == code.page && (record.physical ^ code.physical) < mmu::kPageSize;
-    const bool ends_here = record.second_page == 0 || record.second_page == code.second_page;
-    if (begins_here && ends_here && record.mode == code.mode) tables_.set(table, record.eip, record.host_offset);
+    const bool ends_here = record.second_page == 0 || record.second_page == second_page;
+    if (record.page() == code && ends_here) tables_.set(table, record.eip, record.host_offset);
   }
   return table;
 }

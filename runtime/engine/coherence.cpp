@@ -31,7 +31,7 @@ bool covers(const Record& record, mmu::PhysAddr address, std::uint32_t size) {
 
 void TranslateEngine::kill(FragmentId id) {
   const Record& record = (*fragments_)[id];
-  tables_.erase(record.physical, record.eip, record.mode);
+  tables_.erase(record.page(), record.eip);
   fragments_->kill(id);
   has_last_site_ = false;
   ++stats_.invalidated;

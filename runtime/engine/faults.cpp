@@ -101,23 +101,25 @@ bool TranslateEngine::on_kick(ucontext_t& context) {
   }
 }
 
-// The point of a boundary at which an interrupt may be taken, if there is one at `offset` of the cache.
-const translator::Point* TranslateEngine::boundary_at(std::uint32_t offset, FragmentId& id) const {
-  id = fragments_->at(offset);
-  if (id == kNoFragment) return nullptr;
+TranslateEngine::Place TranslateEngine::place_of(std::uint64_t rip) const {
+  const auto offset = static_cast<std::uint32_t>(rip - cache_->base());
+  const FragmentId id = fragments_->at(offset);
+  if (id == kNoFragment) return {};
   const Record& record = (*fragments_)[id];
-  const std::uint32_t inside = offset - record.host_offset;
-  const translator::Point* point = fragments_->point_at(record, inside);
-  if (point == nullptr) return nullptr;
-  const bool at_boundary = point->host_offset == inside && point->boundary && !point->shadow;
-  const auto* code = reinterpret_cast<const std::uint8_t*>(cache_->base() + offset);
-  return at_boundary || inside_repeat(code) ? point : nullptr;
+  return {id, fragments_->point_at(record, offset - record.host_offset)};
+}
+
+// The place, if an interrupt may be taken there.
+TranslateEngine::Place TranslateEngine::boundary_at(std::uint64_t rip) const {
+  const Place place = place_of(rip);
+  if (place.point == nullptr) return {};
+  const std::uint64_t point_at = cache_->base() + (*fragments_)[place.id].host_offset + place.point->host_offset;
+  const bool at_boundary = point_at == rip && place.point->boundary && !place.point->shadow;
+  return at_boundary || inside_repeat(reinterpret_cast<const std::uint8_t*>(rip)) ? place : Place{};
 }
 
 bool TranslateEngine::leave_at_boundary(ucontext_t& context) {
-  const auto rip = static_cast<std::uint64_t>(context.uc_mcontext.gregs[REG_RIP]);
-  FragmentId id = kNoFragment;
-  const translator::Point* point = boundary_at(static_cast<std::uint32_t>(rip - cache_->base()), id);
+  const auto [id, point] = boundary_at(static_cast<std::uint64_t>(context.uc_mcontext.gregs[REG_RIP]));
   if (point != nullptr) capture(context, (*fragments_)[id], *point, abi::Exit::kicked);
   return point != nullptr;
 }
@@ -125,10 +127,11 @@ bool TranslateEngine::leave_at_boundary(ucontext_t& context) {
 // A breakpoint at the first boundary or branch behind the instruction at `rip`.
 void TranslateEngine::place_stop(std::uint64_t rip) {
   constexpr std::uint8_t kInt3 = 0xCC;
-  FragmentId id = kNoFragment;
+  HostInsn insn = decode_host(rip);
   do {
-    rip += std::max<unsigned>(decode_host(rip).length, 1);
-  } while (boundary_at(static_cast<std::uint32_t>(rip - cache_->base()), id) == nullptr && !decode_host(rip).branch);
+    rip += std::max<unsigned>(insn.length, 1);
+    insn = decode_host(rip);
+  } while (!insn.branch && boundary_at(rip).point == nullptr);
   stop_ = static_cast<std::uint32_t>(rip - cache_->base());
   stopped_byte_ = *reinterpret_cast<const std::uint8_t*>(rip);
   cache_->write(stop_, {&kInt3, 1});
@@ -148,12 +151,9 @@ bool TranslateEngine::on_memory_fault(const siginfo_t& info, ucontext_t& context
     return true;
   }
   if (regs[REG_TRAPNO] == kPageFaultTrap && directory_->make_at(address)) return true;
-  const auto offset = static_cast<std::uint32_t>(static_cast<std::uint64_t>(regs[REG_RIP]) - cache_->base());
-  const FragmentId id = fragments_->at(offset);
-  if (id == kNoFragment) return false;
-  const Record& record = (*fragments_)[id];
-  const translator::Point* point = fragments_->point_at(record, offset - record.host_offset);
+  const auto [id, point] = place_of(static_cast<std::uint64_t>(regs[REG_RIP]));
   if (point == nullptr) return false;
+  const Record& record = (*fragments_)[id];
   ++stats_.memory_faults;
 
   if (regs[REG_TRAPNO] == kPageFaultTrap && windows_.contains(info.si_addr)) {

@@ -176,12 +176,13 @@ JumpTables::Reach JumpTables::reach(const JumpDirectory& directory, PageId start
   return reach;
 }
 
-void JumpTables::bind(JumpDirectory& directory, TableId table) {
+void JumpTables::bind(JumpDirectory& directory, TableId table, std::span<const TableId> further) {
   const PageId page = owners_[table].page;
   const std::uint32_t number = pages_[page].code.page;
   const PageId old = page_of(directory.table(number));
   if (old != kNoPage && old != page) unbind(directory, old);
   directory.bind(number, table);
+  for (const TableId other : further) bind(directory, other);
 }
 
 bool JumpTables::connect(PageId from, PageId to, const std::function<Fetch(std::uint32_t window)>& fetch) {
@@ -199,8 +200,7 @@ bool JumpTables::connect(PageId from, PageId to, const std::function<Fetch(std::
       unbind(*directory, from);  // it will be bound again if it can
       continue;
     }
-    bind(*directory, table);
-    for (const TableId other : further.tables) bind(*directory, other);
+    bind(*directory, table, further.tables);
   }
   graph_.connect(from, to);
   return true;
@@ -211,14 +211,13 @@ PageId JumpTables::find_page(const PageOfCode& code) const {
   return found == by_page_.end() ? kNoPage : found->second;
 }
 
-TableId JumpTables::find_table(const CodePage& code) const {
-  const auto found = by_page_.find(key_of(code));
-  TableId table = found == by_page_.end() ? kNoTable : pages_[found->second].first;
-  while (table != kNoTable && owners_[table].second_page != code.second_page) table = owners_[table].next;
+TableId JumpTables::find_table(const PageOfCode& code, mmu::PhysAddr second_page) const {
+  TableId table = pages_[find_page(code)].first;
+  while (table != kNoTable && owners_[table].second_page != second_page) table = owners_[table].next;
   return table;
 }
 
-TableId JumpTables::add_table(const CodePage& code) {
+TableId JumpTables::add_table(const PageOfCode& code, mmu::PhysAddr second_page) {
   TableId table = free_;
   if (table != kNoTable) {
     free_ = owners_[table].next;
@@ -228,13 +227,13 @@ TableId JumpTables::add_table(const CodePage& code) {
   } else {
     return kNoTable;
   }
-  PageId& page = by_page_[key_of(code)];
+  PageId& page = by_page_[code];
   if (page == kNoPage) {
     page = graph_.add();
     if (page >= pages_.size()) pages_.resize(page + 1);
-    pages_[page].code = key_of(code);
+    pages_[page].code = code;
   }
-  owners_[table] = {.second_page = code.second_page, .page = page, .used = 0, .next = pages_[page].first};
+  owners_[table] = {.second_page = second_page, .page = page, .used = 0, .next = pages_[page].first};
   pages_[page].first = table;
   return table;
 }
@@ -245,8 +244,8 @@ void JumpTables::set(TableId table, std::uint32_t eip, std::uint32_t offset) {
   entry = offset;
 }
 
-void JumpTables::erase(mmu::PhysAddr physical, std::uint32_t eip, std::uint32_t mode) {
-  const PageId page = find_page({physical & ~mmu::PhysAddr{mmu::kPageMask}, number_of(eip), mode});
+void JumpTables::erase(const PageOfCode& code, std::uint32_t eip) {
+  const PageId page = find_page(code);
   if (page == kNoPage) return;
   for (TableId table = pages_[page].first; table != kNoTable;) {
     const TableId next = owners_[table].next;

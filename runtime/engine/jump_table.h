@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -24,14 +25,6 @@
 #include "translator/abi.h"
 
 namespace ringshift::engine {
-
-// One page of guest code: where it is executed, and from which memory.
-struct CodePage {
-  mmu::PhysAddr physical = 0;     // of the page
-  std::uint32_t page = 0;         // linear page number
-  std::uint32_t mode = 0;         // interned
-  mmu::PhysAddr second_page = 0;  // where instructions that cross its end go on; 0: has none of these
-};
 
 using TableId = std::uint32_t;
 inline constexpr TableId kNoTable = 0;  // of which all entries are zero
@@ -129,7 +122,8 @@ class JumpTables {
   };
   // The pages that `start`, to be bound in `directory`, leads to and that are not bound there.
   [[nodiscard]] Reach reach(const JumpDirectory& directory, PageId start, const Fetch& fetch);
-  void bind(JumpDirectory& directory, TableId table);
+  // The table, and what reach() says of its page.
+  void bind(JumpDirectory& directory, TableId table, std::span<const TableId> further = {});
   // Whether code of one page may jump directly into the other from now on. `fetch` speaks for any window.
   bool connect(PageId from, PageId to, const std::function<Fetch(std::uint32_t window)>& fetch);
   void refuse(PageId from, PageId to) { graph_.refuse(from, to); }
@@ -143,10 +137,11 @@ class JumpTables {
   [[nodiscard]] PageId page_of(TableId table) const { return owners_[table].page; }
   [[nodiscard]] const PageOfCode& code(PageId page) const { return pages_[page].code; }
 
-  // The table for `code` that exists, or kNoTable.
-  [[nodiscard]] TableId find_table(const CodePage& code) const;
+  // The table for instructions of a page, of which those that cross its end go on at `second_page` (0: it has none of
+  // these), or kNoTable if it does not exist.
+  [[nodiscard]] TableId find_table(const PageOfCode& code, mmu::PhysAddr second_page) const;
   // A new one; kNoTable if there are too many.
-  TableId add_table(const CodePage& code);
+  TableId add_table(const PageOfCode& code, mmu::PhysAddr second_page);
   // Whether the table has, or may have, the instructions of a page that go on at `second_page`; 0: those that end in
   // it.
   [[nodiscard]] bool serves(TableId table, mmu::PhysAddr second_page) const {
@@ -154,7 +149,7 @@ class JumpTables {
   }
   void set(TableId table, std::uint32_t eip, std::uint32_t offset);
   // The fragment at `eip` is gone. Tables that become empty are given up.
-  void erase(mmu::PhysAddr physical, std::uint32_t eip, std::uint32_t mode);
+  void erase(const PageOfCode& code, std::uint32_t eip);
   void clear();
   // After clear(): no directory is used any more.
   void forget_directories() { directories_.clear(); }
@@ -172,7 +167,6 @@ class JumpTables {
     std::uint64_t visit = 0;   // the last reach() that came here,
     bool reached = false;      // and whether it may be bound
   };
-  static PageOfCode key_of(const CodePage& code) { return {code.physical, code.page, code.mode}; }
   [[nodiscard]] bool has(const JumpDirectory& directory, PageId page) const {
     return page_of(directory.table(pages_[page].code.page)) == page;
   }

@@ -143,7 +143,7 @@ class TranslateEngine final : public Engine,
   // builder
   FragmentId fragment_at(std::uint32_t eip);  // linear
   void enter_in_directory(const Record& record);
-  TableId make_table(const CodePage& code);
+  TableId make_table(const PageOfCode& code, mmu::PhysAddr second_page);
   void bind(TableId table);
   bool may_link(FragmentId from, FragmentId to);
   FragmentId build(std::uint32_t eip, mmu::PhysAddr physical);
@@ -161,7 +161,13 @@ class TranslateEngine final : public Engine,
   bool on_memory_fault(const siginfo_t& info, ucontext_t& context);
   bool on_kick(ucontext_t& context);
   bool leave_at_boundary(ucontext_t& context);
-  [[nodiscard]] const translator::Point* boundary_at(std::uint32_t offset, FragmentId& id) const;
+  // A place in the host code of a fragment; without a point, none.
+  struct Place {
+    FragmentId id = kNoFragment;
+    const translator::Point* point = nullptr;
+  };
+  [[nodiscard]] Place place_of(std::uint64_t rip) const;
+  [[nodiscard]] Place boundary_at(std::uint64_t rip) const;
   void place_stop(std::uint64_t rip);
   void remove_stop();
   void capture(ucontext_t& context, const Record& record, const translator::Point& point, abi::Exit reason);

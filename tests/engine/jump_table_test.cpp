@@ -10,12 +10,13 @@ constexpr std::uint32_t kMode = 1;
 constexpr std::uint32_t kPage = 0x08048;
 constexpr std::uint32_t kEip = 0x08048123;
 constexpr std::uint32_t kOffset = 0x1000;
-constexpr CodePage kCode{.physical = 0x200000, .page = kPage, .mode = kMode, .second_page = 0};
+constexpr mmu::PhysAddr kSecondPage = 0x300000;
+constexpr PageOfCode kCode{.physical = 0x200000, .page = kPage, .mode = kMode};
 
 class JumpTablesTest : public ::testing::Test {
  protected:
-  TableId add(const CodePage& code) {
-    const TableId table = tables_.add_table(code);
+  TableId add(const PageOfCode& code, mmu::PhysAddr second_page = 0) {
+    const TableId table = tables_.add_table(code, second_page);
     tables_.set(table, kEip, kOffset);
     return table;
   }
@@ -56,7 +57,7 @@ TEST_F(JumpTablesTest, WindowsShareATable) {
   const TableId table = add(kCode);
   JumpDirectory& other = tables_.get(1, kMode);
   directory_.bind(kPage, table);
-  other.bind(kPage, tables_.find_table(kCode));
+  other.bind(kPage, tables_.find_table(kCode, 0));
   tables_.set(table, kEip + 4, kOffset + 4);
   EXPECT_EQ(look_up(other, kEip + 4), kOffset + 4);
 }
@@ -75,7 +76,7 @@ TEST_F(JumpTablesTest, ADroppedPageIsNotFoundThroughItsWindow) {
 
 TEST_F(JumpTablesTest, ADropOfARangeLeavesWhatIsBesideIt) {
   const TableId table = add(kCode);
-  const TableId next = tables_.add_table({.physical = 0x300000, .page = kPage + 1, .mode = kMode});
+  const TableId next = tables_.add_table({.physical = 0x300000, .page = kPage + 1, .mode = kMode}, 0);
   tables_.set(next, kEip + mmu::kPageSize, kOffset + 8);
   directory_.bind(kPage, table);
   directory_.bind(kPage + 1, next);
@@ -85,11 +86,9 @@ TEST_F(JumpTablesTest, ADropOfARangeLeavesWhatIsBesideIt) {
 }
 
 TEST_F(JumpTablesTest, InstructionsThatCrossAPageEndWithTheSecondOne) {
-  CodePage crossing = kCode;
-  crossing.second_page = 0x300000;
-  const TableId table = add(crossing);
+  const TableId table = add(kCode, kSecondPage);
   directory_.bind(kPage, table);
-  EXPECT_TRUE(tables_.serves(table, 0x300000));
+  EXPECT_TRUE(tables_.serves(table, kSecondPage));
   EXPECT_TRUE(tables_.serves(table, 0));
   EXPECT_FALSE(tables_.serves(table, 0x400000));
   EXPECT_FALSE(tables_.serves(kNoTable, 0));
@@ -98,38 +97,36 @@ TEST_F(JumpTablesTest, InstructionsThatCrossAPageEndWithTheSecondOne) {
 }
 
 TEST_F(JumpTablesTest, AnErasedFragmentIsFoundNowhere) {
-  CodePage crossing = kCode;
-  crossing.second_page = 0x300000;
   JumpDirectory& other = tables_.get(1, kMode);
   directory_.bind(kPage, add(kCode));
-  other.bind(kPage, add(crossing));
-  tables_.erase(kCode.physical | 0x123, kEip, kMode);
+  other.bind(kPage, add(kCode, kSecondPage));
+  tables_.erase(kCode, kEip);
   EXPECT_EQ(look_up(directory_, kEip), 0U);
   EXPECT_EQ(look_up(other, kEip), 0U);
   // Both tables were empty then.
   EXPECT_EQ(directory_.table(kPage), kNoTable);
-  EXPECT_EQ(tables_.find_table(kCode), kNoTable);
-  EXPECT_EQ(tables_.find_table(crossing), kNoTable);
+  EXPECT_EQ(tables_.find_table(kCode, 0), kNoTable);
+  EXPECT_EQ(tables_.find_table(kCode, kSecondPage), kNoTable);
 }
 
 TEST_F(JumpTablesTest, AnErasedFragmentOfAnotherModeOrPageLeavesTheRest) {
   const TableId table = add(kCode);
   directory_.bind(kPage, table);
-  tables_.erase(kCode.physical | 0x123, kEip, kMode + 1);
-  tables_.erase(kCode.physical + mmu::kPageSize, kEip, kMode);
+  tables_.erase({.physical = kCode.physical, .page = kPage, .mode = kMode + 1}, kEip);
+  tables_.erase({.physical = kCode.physical + mmu::kPageSize, .page = kPage, .mode = kMode}, kEip);
   EXPECT_EQ(look_up(directory_, kEip), kOffset);
-  EXPECT_EQ(tables_.find_table(kCode), table);
+  EXPECT_EQ(tables_.find_table(kCode, 0), table);
 }
 
 TEST_F(JumpTablesTest, TablesRunOutAndComeBack) {
   std::uint32_t made = 0;
-  for (CodePage code = kCode; tables_.add_table(code) != kNoTable; ++code.page) ++made;
+  for (PageOfCode code = kCode; tables_.add_table(code, 0) != kNoTable; ++code.page) ++made;
   EXPECT_EQ(made, EntryTables::kTables - 1);
-  directory_.bind(kPage, tables_.find_table(kCode));
+  directory_.bind(kPage, tables_.find_table(kCode, 0));
   tables_.clear();
   EXPECT_EQ(directory_.table(kPage), kNoTable);
   EXPECT_EQ(look_up(directory_, kEip), 0U);
-  EXPECT_NE(tables_.add_table(kCode), kNoTable);
+  EXPECT_NE(tables_.add_table(kCode, 0), kNoTable);
 }
 
 // ---- pages that jump into each other directly ----------------------------------------------------------
@@ -139,11 +136,13 @@ class PageLinksTest : public JumpTablesTest {
   static constexpr std::uint32_t kPages = 4;
   PageLinksTest() {
     for (std::uint32_t i = 0; i < kPages; ++i) {
-      const CodePage code{.physical = kCode.physical + i * mmu::kPageSize, .page = kPage + i, .mode = kMode};
-      table_[i] = tables_.add_table(code);
+      table_[i] = tables_.add_table(code(i), 0);
       tables_.set(table_[i], at(i), kOffset);
       page_[i] = tables_.page_of(table_[i]);
     }
+  }
+  static PageOfCode code(std::uint32_t i) {
+    return {.physical = kCode.physical + i * mmu::kPageSize, .page = kPage + i, .mode = kMode};
   }
   static std::uint32_t at(std::uint32_t i) { return (kPage + i) << mmu::kPageShift; }
   // Windows fetch all pages but those of `missing`.
@@ -233,26 +232,24 @@ TEST_F(PageLinksTest, APageWithoutFragmentsHasNoEdges) {
   tables_.bind(directory_, table_[0]);
   tables_.bind(directory_, table_[1]);
   connect(0, 1);
-  tables_.erase(kCode.physical + mmu::kPageSize, at(1), kMode);
+  tables_.erase(code(1), at(1));
   EXPECT_TRUE(bound(directory_, 0));
   EXPECT_FALSE(bound(directory_, 1));
   EXPECT_TRUE(tables_.reach(directory_, page_[0], fetch()).tables.empty());
-  EXPECT_EQ(tables_.find_page({kCode.physical + mmu::kPageSize, kPage + 1, kMode}), kNoPage);
+  EXPECT_EQ(tables_.find_page(code(1)), kNoPage);
 }
 
 // One of a page's tables ends, while its code is still jumped into.
 TEST_F(PageLinksTest, APageThatLosesATableIsUnboundWithAllThatLeadThere) {
-  CodePage crossing{.physical = kCode.physical + mmu::kPageSize, .page = kPage + 1, .mode = kMode};
-  crossing.second_page = 0x900000;
-  const TableId second = tables_.add_table(crossing);
+  const TableId second = tables_.add_table(code(1), 0x900000);
   tables_.set(second, at(1) + 0xFFF, kOffset);
   tables_.bind(directory_, table_[0]);
   tables_.bind(directory_, second);
   connect(0, 1);
-  tables_.erase(crossing.physical, at(1) + 0xFFF, kMode);
+  tables_.erase(code(1), at(1) + 0xFFF);
   EXPECT_EQ(directory_.table(kPage + 1), kNoTable);
   EXPECT_FALSE(bound(directory_, 0));
-  EXPECT_NE(tables_.find_page({crossing.physical, crossing.page, kMode}), kNoPage);
+  EXPECT_NE(tables_.find_page(code(1)), kNoPage);
 }
 
 TEST_F(PageLinksTest, ManyChangesLeaveADirectoryRight) {
