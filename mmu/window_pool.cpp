@@ -140,10 +140,10 @@ void ShadowWindowPool::note_pending(Window& window, Window::Pending pending) {
 }
 
 void ShadowWindowPool::settle_pending(Window& window) {
-  for (const auto [page, fetched] : window.pending) {
+  for (const Window::Pending& pending : window.pending) {
     // A fetch finds its page by itself, without a host fault.
-    if (!fetched) insist(window, [&] { return prefill_window(context_, window, page << kPageShift); });
-    insist(window, [&] { return revalidate_page(context_, window, page); });
+    if (!pending.fetched) insist(window, [&] { return prefill_window(context_, window, pending.page << kPageShift); });
+    insist(window, [&] { return revalidate_page(context_, window, pending.page); });
   }
   window.pending.clear();
 }

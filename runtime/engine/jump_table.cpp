@@ -60,7 +60,7 @@ void JumpDirectory::bind(std::uint32_t page, TableId table) {
     if (bound_.size() >= 2 * live_ + kPiece) {
       std::erase_if(bound_, [this](std::uint32_t other) { return this->table(other) == kNoTable; });
       std::ranges::sort(bound_);
-      bound_.erase(std::ranges::unique(bound_).begin(), bound_.end());
+      bound_.erase(std::unique(bound_.begin(), bound_.end()), bound_.end());
     }
     bound_.push_back(page);
     ++live_;

@@ -96,7 +96,7 @@ struct VgaRig final : Rig {
   }
 
   struct Free {
-    void operator()(void* memory) const { std::free(memory); }
+    void operator()(void* block) const { std::free(block); }
   };
   std::unique_ptr<std::uint8_t, Free> memory{static_cast<std::uint8_t*>(std::calloc(VgaState::kMemoryBytes, 1))};
   Vga vga{time.clock(), {memory.get(), VgaState::kMemoryBytes}, [] {}};
