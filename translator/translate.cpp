@@ -84,6 +84,21 @@ void take_back(std::vector<T>& storage, std::vector<T>& used) {
   used.assign(storage.begin(), storage.end());
 }
 
+// For Fragment::loads_return_address.
+std::optional<std::uint8_t> loads_return_address(const Request& request, const plan::Block& block) {
+  if (!request.mode.plain() || request.options.count_retired || request.checked || block.steps.size() != 2) return {};
+  const plan::Step& load = block.steps[0];
+  const plan::Step& ret = block.steps[1];
+  const isa::Insn& mov = load.insn;
+  const bool from_top = mov.memory && mov.base == kEsp && mov.index == isa::kNoRegister && mov.disp == 0 &&
+                        mov.address_size == 4 && mov.segment == Seg::ss;
+  if (mov.op != isa::Op::mov || mov.form != isa::Form::reg_rm || mov.width != 4 || mov.reg == kEsp || !from_top)
+    return {};
+  if (load.traps || ret.traps) return {};
+  if (ret.insn.op != isa::Op::ret || ret.insn.form != isa::Form::none || ret.insn.stack_operand != 4) return {};
+  return mov.reg;
+}
+
 }  // namespace
 
 // One assembler for all fragments: its code is position-independent but for what is patched, so it only starts again
@@ -114,6 +129,7 @@ Fragment Translator::translate(const Request& request) {
   fragment.crosses_page = w.block.crosses_page;
   fragment.points = lend(w.vectors.points);
   fragment.exits = lend(w.vectors.exits);
+  fragment.loads_return_address = loads_return_address(request, w.block);
 
   w.assembler.setOffset(0);
   Context context{.request = request,

@@ -86,7 +86,11 @@ struct DirectExit {
   std::uint32_t stub_offset = 0;   // where the rel32 points while not linked: the call of StubTable::exit_direct
   std::uint32_t target = 0;        // linear
   bool patchable = false;
+  // A call in a plain mode, without counting: the address that it pushes, to which it returns through a return site of
+  // kReturnSiteBytes behind the branch. Else 0.
+  std::uint32_t return_address = 0;
 };
+inline constexpr std::uint32_t kReturnSiteBytes = 20;
 
 struct Fragment {
   std::vector<std::uint8_t> code;  // relocated for Request::host_address; entry at offset 0
@@ -103,6 +107,8 @@ struct Fragment {
   std::optional<std::uint32_t> stale_exit;
   // The index in `exits` of the way out in front of an instruction of Request::trapping. It is not to be linked.
   std::optional<std::uint32_t> trap_exit;
+  // It is `mov reg, [esp]; ret` in a plain mode, as position-independent code calls it to learn eip: the register.
+  std::optional<std::uint8_t> loads_return_address;
   // Where the fragment may jump to itself: behind the comparison, if it writes no memory.
   std::uint32_t loop_offset = 0;
 };

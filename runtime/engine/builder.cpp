@@ -149,6 +149,7 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   record.second_page = fragment.crosses_page ? second_page : 0;
   record.interpret_only = fragment.guest_instructions == 0;
   record.loop_offset = fragment.loop_offset;
+  record.loads_return_address = fragment.loads_return_address;
   record.checked = request.checked;
   if (record.checked) {
     const auto source = request.bytes.first(std::min<std::size_t>(request.bytes.size(), fragment.guest_bytes));

@@ -49,7 +49,7 @@ FragmentId FragmentTable::add(Record record, const translator::Fragment& fragmen
   points_.insert(points_.end(), fragment.points.begin(), fragment.points.end());
   for (const auto& exit : fragment.exits) {
     sites_.push_back({id, kNoFragment, record.host_offset + exit.patch_offset, record.host_offset + exit.stub_offset,
-                      exit.target, ((exit.target ^ record.eip) >> mmu::kPageShift) == 0});
+                      exit.target, exit.return_address, ((exit.target ^ record.eip) >> mmu::kPageShift) == 0});
   }
   if (fragment.trap_exit) sites_[record.first_site + *fragment.trap_exit].traps = true;
   if (fragment.stale_exit) sites_[record.first_site + *fragment.stale_exit].stale = true;
@@ -61,8 +61,27 @@ FragmentId FragmentTable::add(Record record, const translator::Fragment& fragmen
   return id;
 }
 
-void FragmentTable::patch(const Site& s, std::uint32_t destination_offset) {
+void FragmentTable::patch(std::uint32_t number, std::uint32_t destination_offset) {
+  const Site& s = sites_[number];
+  if (const auto replaced = replaced_.find(number); replaced != replaced_.end()) {
+    for (std::uint32_t i = 0; i < 3; ++i) cache_.write32(s.patch_offset - 1 + 4 * i, replaced->second[i]);
+    replaced_.erase(replaced);
+  }
   cache_.write32(s.patch_offset, destination_offset - (s.patch_offset + 4));
+}
+
+// A call of code that loads its return address and returns: the load takes the place of the call and of the way
+// back's first bytes. No state can be asked for in between, for these are no boundaries.
+void FragmentTable::replace_call(std::uint32_t number, std::uint8_t destination) {
+  const Site& s = sites_[number];
+  constexpr std::uint8_t kRest = 5 + translator::kReturnSiteBytes - 12;
+  // mov destination, return_address; lea r12d, [r12 + 4]; jmp over the rest
+  std::array<std::uint8_t, 12> load{
+      static_cast<std::uint8_t>(0xB8U | destination), 0, 0, 0, 0, 0x45, 0x8D, 0x64, 0x24, 0x04, 0xEB, kRest};
+  std::memcpy(&load[1], &s.return_address, 4);
+  const std::uint32_t at = s.patch_offset - 1;
+  replaced_[number] = {cache_.read32(at), cache_.read32(at + 4), cache_.read32(at + 8)};
+  cache_.write(at, load);
 }
 
 void FragmentTable::link(std::uint32_t number, FragmentId to) {
@@ -71,7 +90,8 @@ void FragmentTable::link(std::uint32_t number, FragmentId to) {
   s.to = to;
   records_[to].incoming.push_back(number);
   const Record& target = records_[to];
-  patch(s, target.host_offset + (s.from == to ? target.loop_offset : 0));
+  if (s.return_address != 0 && target.loads_return_address) return replace_call(number, *target.loads_return_address);
+  patch(number, target.host_offset + (s.from == to ? target.loop_offset : 0));
 }
 
 bool FragmentTable::link_to_lookup(std::uint32_t number, std::span<const std::uint8_t> lookup) {
@@ -89,7 +109,7 @@ bool FragmentTable::link_to_lookup(std::uint32_t number, std::span<const std::ui
     cache_.commit(at, size);
     thunk = at;
   }
-  patch(s, thunk);
+  patch(number, thunk);
   return true;
 }
 
@@ -100,7 +120,7 @@ void FragmentTable::unlink(const PageOfCode& from, const PageOfCode& to, std::sp
       Site& s = sites_[number];
       if (s.to != id || records_[s.from].page() != from) return false;
       s.to = kNoFragment;
-      if (!link_to_lookup(number, lookup)) patch(s, s.stub_offset);
+      if (!link_to_lookup(number, lookup)) patch(number, s.stub_offset);
       return true;
     });
   }
@@ -139,7 +159,7 @@ void FragmentTable::kill(FragmentId id) {
     Site& s = sites_[number];
     if (s.to != id) continue;
     s.to = kNoFragment;
-    patch(s, s.stub_offset);
+    patch(number, s.stub_offset);
   }
   record.incoming.clear();
   const auto found = by_key_.find(key(record.physical, record.eip, record.mode));
@@ -177,6 +197,7 @@ void FragmentTable::clear() {
   by_key_.clear();
   linear_pages_.clear();
   by_place_.clear();
+  replaced_.clear();
   lookups_.clear();
 }
 

@@ -1,6 +1,7 @@
 // Fragments: what has been translated, how to find it, how the pieces are linked.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -22,10 +23,11 @@ inline constexpr FragmentId kNoFragment = 0xFFFFFFFF;
 struct Site {
   FragmentId from = kNoFragment;
   FragmentId to = kNoFragment;
-  std::uint32_t patch_offset = 0;  // cache offset of the rel32
-  std::uint32_t stub_offset = 0;   // cache offset of its own stub
-  std::uint32_t target = 0;        // guest eip
-  bool same_page = false;          // the target lies in the page of the fragment's eip
+  std::uint32_t patch_offset = 0;    // cache offset of the rel32
+  std::uint32_t stub_offset = 0;     // cache offset of its own stub
+  std::uint32_t target = 0;          // guest eip
+  std::uint32_t return_address = 0;  // of a call that may be replaced by a load (translator::DirectExit)
+  bool same_page = false;            // the target lies in the page of the fragment's eip
   bool traps = false;  // taken in front of an instruction that the runtime executes (Fragment::trap_exit); never linked
   bool stale = false;  // taken when the code has changed (translator::Fragment::stale_exit); never linked
 };
@@ -41,10 +43,11 @@ struct Record {
   mmu::PhysAddr physical = 0;     // of its first byte
   mmu::PhysAddr second_page = 0;  // of the page that a crossing instruction continues on, else 0
   bool live = true;
-  bool interpret_only = false;       // its first instruction is a callout: do not enter, interpret
-  bool checked = false;              // compares its source with memory: its page is not protected
-  std::uint32_t loop_offset = 0;     // from host_offset: where its own exits may be linked to
-  std::vector<std::uint8_t> source;  // checked: the guest's bytes
+  bool interpret_only = false;                       // its first instruction is a callout: do not enter, interpret
+  bool checked = false;                              // compares its source with memory: its page is not protected
+  std::uint32_t loop_offset = 0;                     // from host_offset: where its own exits may be linked to
+  std::optional<std::uint8_t> loads_return_address;  // translator::Fragment
+  std::vector<std::uint8_t> source;                  // checked: the guest's bytes
   std::uint32_t first_point = 0;
   std::uint32_t point_count = 0;
   std::vector<std::uint32_t> incoming;  // sites linked to it
@@ -107,7 +110,8 @@ class FragmentTable {
   [[nodiscard]] static Key key(mmu::PhysAddr physical, std::uint32_t eip, std::uint32_t mode) {
     return {physical >> mmu::kPageShift, eip, mode};
   }
-  void patch(const Site& site, std::uint32_t destination_offset);
+  void patch(std::uint32_t site, std::uint32_t destination_offset);
+  void replace_call(std::uint32_t site, std::uint8_t destination);
   [[nodiscard]] static std::uint64_t place_key(mmu::PhysAddr page, std::uint32_t linear) {
     return (page >> mmu::kPageShift) << 20 ^ linear;
   }
@@ -127,6 +131,7 @@ class FragmentTable {
   // A page of a shared library is executed at hundreds of linear addresses, if a guest places libraries at random.
   std::unordered_map<mmu::PhysAddr, std::vector<std::uint32_t>> linear_pages_;  // of a page's fragments
   std::unordered_map<std::uint64_t, std::vector<FragmentId>> by_place_;         // page and linear page
+  std::unordered_map<std::uint32_t, std::array<std::uint32_t, 3>> replaced_;  // by site: what replace_call() wrote over
   std::unordered_map<std::uint32_t, std::uint32_t> lookups_;  // eip to the cache offset of its way to the lookup
 };
 

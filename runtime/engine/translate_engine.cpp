@@ -215,6 +215,7 @@ TranslateEngine::Step TranslateEngine::enter(FragmentId id) {
   const std::uint64_t before = host.retired;
   stubs_.enter(&state, cache_->base() + (*fragments_)[id].host_offset);
   fp_scrub_pointers(state);
+  remove_stop();  // code is patched only as it was written
   // As the exits leave it; without one, nothing has run.
   if (host.exit_reason != static_cast<std::uint32_t>(abi::Exit::none)) set_linear_eip(state.eip);
   ++stats_.exits[host.exit_reason];

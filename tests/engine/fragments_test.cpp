@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -82,6 +83,40 @@ TEST_F(Fragments, AreFoundByTheirCode) {
   EXPECT_EQ(table_.at(0), kNoFragment);
   table_.clear();
   EXPECT_EQ(table_.at(large.host_offset), kNoFragment);
+}
+
+// A call of code that loads its return address: the load stands in its place, as long as that code lives.
+TEST_F(Fragments, CallsOfALoadAreReplacedByIt) {
+  constexpr std::uint32_t kPatch = 0x8001, kReturn = 0xB7001015;
+  const std::array<std::uint8_t, 16> call{0xE8, 1, 2, 3, 4, 0x49, 0x89, 0xCA, 0x41, 0x8D, 0x88, 5, 6, 7, 8, 0xE3};
+  cache_->write(kPatch - 1, call);
+  const auto words = [this] {
+    return std::array{cache_->read32(kPatch - 1), cache_->read32(kPatch + 3), cache_->read32(kPatch + 7)};
+  };
+  const auto original = words();
+  Record caller;
+  caller.host_offset = 0x8000;
+  caller.host_size = 0x100;
+  caller.eip = 0xB7001010;
+  caller.physical = kPage + 0x10;
+  translator::Fragment fragment;
+  fragment.exits = {
+      {.patch_offset = 1, .stub_offset = 0x80, .target = 0xB7333010, .patchable = true, .return_address = kReturn}};
+  const std::uint32_t site = table_.next_site();
+  table_.add(caller, fragment);
+  Record load;
+  load.host_offset = 0x9000;
+  load.host_size = 16;
+  load.eip = 0xB7333010;
+  load.physical = kNextPage;
+  load.loads_return_address = std::uint8_t{3};
+  const FragmentId target = table_.add(load, {});
+
+  table_.link(site, target);
+  // mov ebx, B7001015h; lea r12d, [r12 + 4]; jmp +13
+  EXPECT_THAT(words(), ElementsAre(0x001015BBU, 0x648D45B7U, 0x0DEB0424U));
+  table_.kill(target);
+  EXPECT_THAT(words(), ElementsAre(0x00007BE8U, original[1] & ~0xFFU, original[2]));  // a call of its stub
 }
 
 }  // namespace

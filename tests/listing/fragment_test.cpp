@@ -185,5 +185,20 @@ TEST(Fragment, FloatingPointTrapsAreLeftToTheRuntime) {
   EXPECT_NE(main_path(translate({.bytes = hex("F3 0FB8 C1"), .mode = mode})), left);  // popcnt
 }
 
+TEST(Fragment, TellsCodeThatLoadsItsReturnAddress) {
+  EXPECT_EQ(translate({.bytes = hex("8B 1C 24 C3")}).loads_return_address, 3);  // mov ebx, [esp]; ret
+  EXPECT_EQ(translate({.bytes = hex("8B 2C 24 C3")}).loads_return_address, 5);
+  for (const char* other : {"8B 24 24 C3",        // mov esp, [esp]
+                            "8B 5C 24 04 C3",     // mov ebx, [esp + 4]
+                            "8B 1C 24 C2 04 00",  // ret 4
+                            "66 8B 1C 24 C3",     // mov bx, [esp]
+                            "3E 8B 1C 24 C3",     // mov ebx, ds:[esp]
+                            "89 1C 24 C3",        // mov [esp], ebx
+                            "8B 1C 24 90 C3",     // with a nop
+                            "8B 1C 04 C3"}) {     // mov ebx, [esp + eax]
+    EXPECT_EQ(translate({.bytes = hex(other)}).loads_return_address, std::nullopt) << other;
+  }
+}
+
 }  // namespace
 }  // namespace ringshift::testing

@@ -110,7 +110,7 @@ void emit_call(Context& c, const Insn& insn, std::uint32_t next) {
   push_return_address(c, insn, next);
   if (insn.imm == 0 && insn.width == 4) return;  // only asks for eip: the block goes on
   settle_esp(c);
-  call_direct(c, c.target(insn), c.index + 1U);
+  call_direct(c, c.target(insn), c.index + 1U, next);
   emit_return(c, next);
 }
 

@@ -1,6 +1,7 @@
 #include "translator/emit/exits.h"
 
 #include <array>
+#include <cassert>
 
 namespace ringshift::translator::emit {
 namespace {
@@ -115,9 +116,12 @@ void branch_direct(Context& c, std::uint8_t condition, std::uint32_t target, uns
       {.kind = Deferred::Kind::counted_branch, .patch_offset = patch, .target = target, .point = point});
 }
 
-void call_direct(Context& c, std::uint32_t target, unsigned completed) {
+void call_direct(Context& c, std::uint32_t target, unsigned completed, std::uint32_t return_address) {
   count_retired(c, completed);
   add_direct_exit(c, open_rel32(c, {0xE8}), target);
+  if (c.request.mode.plain() && !c.request.options.count_retired) {
+    c.fragment.exits.back().return_address = return_address;
+  }
 }
 
 void call_indirect(Context& c, unsigned completed) {
@@ -137,6 +141,7 @@ void return_site(Context& c, std::uint32_t expected) {
   c.a.embed(kJrcxz.data(), kJrcxz.size());
   jump_absolute(c, c.request.stubs.return_mismatch);
   c.a.mov(x86::rcx, x86::r10);
+  assert(c.offset() - c.fragment.return_sites.back() == kReturnSiteBytes);
 }
 
 void jump_stale(Context& c) {

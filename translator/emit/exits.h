@@ -17,8 +17,8 @@ void exit_indirect(Context& c);
 // A conditional branch (low 4 bits of the opcode) to a direct exit.
 void branch_direct(Context& c, std::uint8_t condition, std::uint32_t target, unsigned completed);
 
-// A host call to the target's fragment. `completed` is counted before.
-void call_direct(Context& c, std::uint32_t target, unsigned completed);
+// A host call to the target's fragment. `completed` is counted before. A return_site() follows.
+void call_direct(Context& c, std::uint32_t target, unsigned completed, std::uint32_t return_address);
 // r8d = guest target.
 void call_indirect(Context& c, unsigned completed);
 // The place where a call returns to: looks r8d up unless it is `expected`.
