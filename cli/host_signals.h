@@ -3,12 +3,15 @@
 
 #include <signal.h>
 
+#include <atomic>
 #include <optional>
+#include <thread>
 
 namespace ringshift::cli {
 
-// Blocks what ends or stops a process in this thread and those that it starts, and reads it from a file. Signals that
-// are ignored (nohup) stay ignored.
+// Blocks what ends or stops a process in this thread and those that it starts; a thread of its own waits for it, and
+// writes it to a pipe. (A signalfd would wake whoever polls it at each signal of the process, and the virtual CPU takes
+// a host fault for each page that it maps.) Signals that are ignored (nohup) stay ignored.
 class HostSignals {
  public:
   HostSignals();
@@ -16,13 +19,19 @@ class HostSignals {
   HostSignals(const HostSignals&) = delete;
   HostSignals& operator=(const HostSignals&) = delete;
 
-  [[nodiscard]] int fd() const { return fd_; }
+  [[nodiscard]] int fd() const { return read_end_; }
   // The next one that has arrived.
   [[nodiscard]] std::optional<int> next() const;
 
  private:
+  void wait();
+
+  sigset_t ours_{};
   sigset_t before_{};
-  int fd_ = -1;
+  int read_end_ = -1;
+  int write_end_ = -1;
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
 };
 
 }  // namespace ringshift::cli
