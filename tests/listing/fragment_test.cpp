@@ -185,6 +185,16 @@ TEST(Fragment, FloatingPointTrapsAreLeftToTheRuntime) {
   EXPECT_NE(main_path(translate({.bytes = hex("F3 0FB8 C1"), .mode = mode})), left);  // popcnt
 }
 
+TEST(Fragment, ReturnSitesHaveOneSize) {
+  for (const std::uint32_t eip : {0x10U, 0x1000U, 0x08048000U, 0xFFFFFF80U}) {
+    const Fragment f = translate({.bytes = hex("E8 00010000 F4"), .eip = eip});
+    ASSERT_EQ(f.return_sites.size(), 1U);
+    ASSERT_EQ(f.exits[0].return_address, eip + 5);
+    const auto last = f.code.begin() + f.return_sites[0] + translator::kReturnSiteBytes - 3;
+    EXPECT_EQ(std::vector(last, last + 3), hex("4C 89 D1")) << std::hex << eip;  // mov rcx, r10
+  }
+}
+
 TEST(Fragment, TellsCodeThatLoadsItsReturnAddress) {
   EXPECT_EQ(translate({.bytes = hex("8B 1C 24 C3")}).loads_return_address, 3);  // mov ebx, [esp]; ret
   EXPECT_EQ(translate({.bytes = hex("8B 2C 24 C3")}).loads_return_address, 5);

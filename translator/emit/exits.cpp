@@ -135,7 +135,11 @@ void return_site(Context& c, std::uint32_t expected) {
   mark_fixup(c, Fixup::none);
   c.a.mov(x86::r10, x86::rcx);
   mark_fixup(c, Fixup::ecx_in_r10);
-  c.a.lea(x86::ecx, x86::ptr(x86::r8, static_cast<std::int32_t>(0U - expected)));
+  // lea ecx, [r8 - expected], of one size
+  Bytes lea;
+  for (const unsigned byte : {0x41U, 0x8DU, 0x88U}) lea.put(static_cast<std::uint8_t>(byte));
+  lea.put32(0U - expected);
+  c.put(lea);
   // jrcxz over the jump.
   constexpr std::array<std::uint8_t, 2> kJrcxz{0xE3, 0x05};
   c.a.embed(kJrcxz.data(), kJrcxz.size());
