@@ -22,6 +22,11 @@
 //     mov r9d, [r10 + r8*4] ; lea r9, [r9 + r14] ; jmp r9
 // A part of the directory that has not been made faults, and the runtime makes it.
 //
+// In front of the directory stand the places of pages of code that may be executed anywhere (Request::place): for each
+// the linear address of its page here, and the negative of that, of 4 bytes each. Their code has no linear address in
+// it, and adds these:
+//     mov r8d, [r13 + place_offset(page)]
+//
 // Behind the directory are 4 GiB that can be read, and a guard page: an operand of n bytes at offset r8d of a segment
 // that is not flat faults where it runs over 4 GiB, before the segment's base is added:
 //     movzx r9d, byte [r13 + r8 + kOffsetSpace + n-1]
@@ -55,6 +60,12 @@ namespace ringshift::abi {
 // Its lowest 5 bits are the page shift; directories are page-aligned.
 inline constexpr std::int32_t kDirectoryBias = 12;
 inline constexpr std::int32_t kDirectoryBytes = 8 << 20;
+inline constexpr std::uint32_t kMostPlaces = 1U << 14;
+inline constexpr std::int32_t kPlaceBytes = static_cast<std::int32_t>(8 * kMostPlaces);
+// From r13 to a place.
+[[nodiscard]] constexpr std::int32_t place_offset(std::uint32_t page) {
+  return static_cast<std::int32_t>(8 * page) - kPlaceBytes - kDirectoryBias;
+}
 // From r13 to what is read to find out whether an offset is in reach.
 inline constexpr std::int32_t kOffsetSpace = kDirectoryBytes - kDirectoryBias;
 

@@ -36,6 +36,10 @@ struct Request {
   std::uint64_t host_address = 0;  // where the code will run; a multiple of 16
   std::uint32_t brief_number = 0;  // number for the block's brief callout, if it has one
   abi::StubTable stubs;
+  // Code that may be executed anywhere: the offset from r13 of its page's place (abi::place_offset). `eip` is then the
+  // offset in that page, as if that were at 0, and so are the targets of exits. Only for a plain mode without counting,
+  // and not with `checked`.
+  std::optional<std::int32_t> place{};
   // The code may be written without anybody being told, so the fragment first compares it with `bytes` and leaves
   // through Fragment::stale_exit if it differs; it ends behind each instruction that writes to memory.
   bool checked = false;
