@@ -1,5 +1,6 @@
 #include "translator/translate.h"
 
+#include <cassert>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -99,6 +100,12 @@ std::optional<std::uint8_t> loads_return_address(const Request& request, const p
   return mov.reg;
 }
 
+// Whether the request keeps to what Request::place says.
+[[maybe_unused]] bool may_be_movable(const Request& request) {
+  constexpr std::uint32_t kPageBytes = 0x1000;
+  return request.mode.plain() && !request.options.count_retired && !request.checked && request.eip < kPageBytes;
+}
+
 }  // namespace
 
 // One assembler for all fragments: its code is position-independent but for what is patched, so it only starts again
@@ -121,6 +128,7 @@ Translator::Translator() : workspace_(std::make_unique<Workspace>()) {}
 Translator::~Translator() = default;
 
 Fragment Translator::translate(const Request& request) {
+  assert(!request.place || may_be_movable(request));
   Workspace& w = *workspace_;
   plan::plan_block(request, w.block);
   Fragment fragment;

@@ -27,7 +27,7 @@ struct Options {
 };
 
 struct Request {
-  std::uint32_t eip = 0;  // linear: ModeKey::cs_base is in it
+  std::uint32_t eip = 0;  // linear: ModeKey::cs_base is in it; but see `place`
   ModeKey mode;
   // Guest bytes from eip: at least to the end of the page or 15 more bytes of the next one.
   // A block never continues past `in_page` bytes except for a first instruction that crosses there.
@@ -88,13 +88,15 @@ static_assert(sizeof(Point) == 8);  // there are about two for each guest instru
 struct DirectExit {
   std::uint32_t patch_offset = 0;  // of the rel32 in the code; the branch ends 4 bytes later
   std::uint32_t stub_offset = 0;   // where the rel32 points while not linked: the call of StubTable::exit_direct
-  std::uint32_t target = 0;        // linear
+  std::uint32_t target = 0;        // linear; if Request::place is set, less the page's address, mod 2^32
   bool patchable = false;
   // A call in a plain mode, without counting: the address that it pushes, to which it returns through a return site of
-  // kReturnSiteBytes behind the branch. Else 0.
+  // return_site_bytes() behind the branch. Else 0. Relative to the page's address if Request::place is set; as the call
+  // is in front of it, it is not 0 then (but 1000h or more where the call ends with the page or crosses it).
   std::uint32_t return_address = 0;
 };
-inline constexpr std::uint32_t kReturnSiteBytes = 20;
+// `movable`: of code that may be executed anywhere (Request::place).
+[[nodiscard]] constexpr std::uint32_t return_site_bytes(bool movable) { return movable ? 28 : 20; }
 
 struct Fragment {
   std::vector<std::uint8_t> code;  // relocated for Request::host_address; entry at offset 0

@@ -74,7 +74,7 @@ void FragmentTable::patch(std::uint32_t number, std::uint32_t destination_offset
 // back's first bytes. No state can be asked for in between, for these are no boundaries.
 void FragmentTable::replace_call(std::uint32_t number, std::uint8_t destination) {
   const Site& s = sites_[number];
-  constexpr std::uint8_t kRest = 5 + translator::kReturnSiteBytes - 12;
+  constexpr std::uint8_t kRest = 5 + translator::return_site_bytes(false) - 12;
   // mov destination, return_address; lea r12d, [r12 + 4]; jmp over the rest
   std::array<std::uint8_t, 12> load{
       static_cast<std::uint8_t>(0xB8U | destination), 0, 0, 0, 0, 0x45, 0x8D, 0x64, 0x24, 0x04, 0xEB, kRest};

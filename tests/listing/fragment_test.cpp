@@ -190,7 +190,7 @@ TEST(Fragment, ReturnSitesHaveOneSize) {
     const Fragment f = translate({.bytes = hex("E8 00010000 F4"), .eip = eip});
     ASSERT_EQ(f.return_sites.size(), 1U);
     ASSERT_EQ(f.exits[0].return_address, eip + 5);
-    const auto last = f.code.begin() + f.return_sites[0] + translator::kReturnSiteBytes - 3;
+    const auto last = f.code.begin() + f.return_sites[0] + translator::return_site_bytes(false) - 3;
     EXPECT_EQ(std::vector(last, last + 3), hex("4C 89 D1")) << std::hex << eip;  // mov rcx, r10
   }
 }

@@ -49,7 +49,10 @@ struct Context {
   bool last = false;           // no instruction of the block follows
 
   [[nodiscard]] std::uint32_t offset() const { return static_cast<std::uint32_t>(a.offset()); }
+  // Addresses of code, as here and in what follows from it, are relative to that of the page if the code is movable:
+  // the host code gets at them by load_linear() (exits.h) alone.
   [[nodiscard]] std::uint32_t eip() const { return request.eip + guest_offset; }
+  [[nodiscard]] bool movable() const { return request.place.has_value(); }
   // The offset in the code segment of a linear address, and the other way round.
   [[nodiscard]] std::uint32_t in_code(std::uint32_t linear) const { return linear - request.mode.cs_base; }
   [[nodiscard]] std::uint32_t linear(std::uint32_t in_code) const { return in_code + request.mode.cs_base; }

@@ -95,7 +95,12 @@ void emit_loop16(Context& c, const Insn& insn, std::uint32_t next) {
 void push_return_address(Context& c, const Insn& insn, std::uint32_t next) {
   const unsigned width = insn.stack_operand;
   const auto size = static_cast<std::int32_t>(width);
-  store_immediate(c, width, stack(c, -size, width), c.in_code(next));
+  if (c.movable()) {  // r8d may hold the target
+    load_linear(c, kScratch10, next);
+    store(c, width, stack(c, -size, width), kScratch10);
+  } else {
+    store_immediate(c, width, stack(c, -size, width), c.in_code(next));
+  }
   move_esp(c, -size);
 }
 

@@ -10,6 +10,16 @@ namespace x86 = asmjit::x86;
 
 constexpr std::size_t kRetired = offsetof(CpuState, host) + offsetof(HostContext, retired);
 
+// mov reg(32), [r13 + offset], of a size that does not depend on the offset.
+void load_from_place(Context& c, std::uint8_t reg, std::int32_t offset) {
+  Bytes bytes;
+  bytes.put(static_cast<std::uint8_t>(reg < 8 ? 0x41U : 0x45U));
+  bytes.put(0x8B);
+  bytes.put(static_cast<std::uint8_t>(0x85U | (reg & 7U) << 3));
+  bytes.put32(static_cast<std::uint32_t>(offset));
+  c.put(bytes);
+}
+
 // A branch opcode with a rel32 to be filled later; returns where.
 std::uint32_t open_rel32(Context& c, std::initializer_list<std::uint8_t> opcode) {
   Bytes bytes;
@@ -64,7 +74,33 @@ std::uint32_t add_unpatched_exit(Context& c, std::uint32_t target) {
   return static_cast<std::uint32_t>(c.fragment.exits.size() - 1);
 }
 
+// ecx = r8d - expected, in code whose size does not depend on that.
+void subtract_return_address(Context& c, std::uint32_t expected) {
+  constexpr std::uint8_t kHostEcx = 1;
+  constexpr std::int32_t kNegative = 4;  // behind the page's address
+  Bytes lea;
+  if (c.movable()) {
+    load_from_place(c, kHostEcx, *c.request.place + kNegative);
+    constexpr std::array<std::uint8_t, 4> kLea{0x42, 0x8D, 0x8C, 0x01};  // ecx, [rcx + r8 + disp32]
+    lea.put(kLea);
+  } else {
+    constexpr std::array<std::uint8_t, 3> kLea{0x41, 0x8D, 0x88};  // ecx, [r8 + disp32]
+    lea.put(kLea);
+  }
+  lea.put32(0U - expected);
+  c.put(lea);
+}
+
 }  // namespace
+
+void load_linear(Context& c, std::uint8_t reg, std::uint32_t eip) {
+  if (!c.movable()) {
+    c.a.mov(x86::gpd(reg), eip);
+    return;
+  }
+  load_from_place(c, reg, *c.request.place);
+  c.a.lea(x86::gpd(reg), x86::ptr(x86::gpq(reg), static_cast<std::int32_t>(eip)));
+}
 
 void count_retired(Context& c, unsigned completed) {
   if (!c.request.options.count_retired || completed == 0) return;
@@ -89,7 +125,7 @@ void exit_direct(Context& c, std::uint32_t target, unsigned completed) {
 
 void exit_interpret(Context& c, std::uint32_t eip, unsigned completed) {
   count_retired(c, completed);
-  c.a.mov(x86::r8d, eip);
+  load_linear(c, kScratch8, eip);
   jump_absolute(c, c.request.stubs.exit_interpret);
 }
 
@@ -102,7 +138,7 @@ void exit_trap(Context& c) {
 void exit_brief(Context& c, const isa::Insn& insn) {
   count_retired(c, c.index);
   c.fragment.brief = insn;
-  c.a.mov(x86::r8d, c.eip());
+  load_linear(c, kScratch8, c.eip());
   c.a.mov(x86::r9d, c.request.brief_number);
   jump_absolute(c, c.request.stubs.exit_brief);
 }
@@ -135,17 +171,13 @@ void return_site(Context& c, std::uint32_t expected) {
   mark_fixup(c, Fixup::none);
   c.a.mov(x86::r10, x86::rcx);
   mark_fixup(c, Fixup::ecx_in_r10);
-  // lea ecx, [r8 - expected], of one size
-  Bytes lea;
-  for (const unsigned byte : {0x41U, 0x8DU, 0x88U}) lea.put(static_cast<std::uint8_t>(byte));
-  lea.put32(0U - expected);
-  c.put(lea);
+  subtract_return_address(c, expected);
   // jrcxz over the jump.
   constexpr std::array<std::uint8_t, 2> kJrcxz{0xE3, 0x05};
   c.a.embed(kJrcxz.data(), kJrcxz.size());
   jump_absolute(c, c.request.stubs.return_mismatch);
   c.a.mov(x86::rcx, x86::r10);
-  assert(c.offset() - c.fragment.return_sites.back() == kReturnSiteBytes);
+  assert(c.offset() - c.fragment.return_sites.back() == return_site_bytes(c.movable()));
 }
 
 void jump_stale(Context& c) {
@@ -212,7 +244,7 @@ void finish_exits(Context& c) {
         c.a.not_(x86::r9d);
         c.a.lea(x86::r9d, x86::ptr(x86::r9, 2));
         c.a.mov(state(offsetof(CpuState, interrupt_shadow), 1), x86::r9b);
-        c.a.mov(x86::r8d, d.target);
+        load_linear(c, kScratch8, d.target);
         jump_absolute(c, c.request.stubs.exit_interrupt);
         break;
     }

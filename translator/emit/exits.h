@@ -5,6 +5,9 @@
 
 namespace ringshift::translator::emit {
 
+// A scratch register = the linear address `eip`, which comes from Context::eip(). Keeps flags.
+void load_linear(Context& c, std::uint8_t reg, std::uint32_t eip);
+
 // Code that ends the main path. `completed`: instructions to count as retired on this way out.
 void exit_direct(Context& c, std::uint32_t target, unsigned completed);
 void exit_brief(Context& c, const isa::Insn& insn);
