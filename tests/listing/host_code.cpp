@@ -122,7 +122,10 @@ std::string check_memory(const cs_insn& insn) {
     const bool segment_base = op.mem.base == X86_REG_R9 && op.mem.index == X86_REG_INVALID && op.mem.disp == 0;
     const bool limit_space =
         op.mem.base == X86_REG_R9 && op.mem.index == X86_REG_R8 && op.mem.scale == 1 && op.size == 1;
-    if (!window && !state && !directory && !offset_space && !entry && !segment_base && !limit_space)
+    const bool place = insn.id == X86_INS_MOV && op.mem.base == X86_REG_R13 && op.mem.index == X86_REG_INVALID &&
+                       op.size == 4 && op.access == CS_AC_READ && op.mem.disp >= abi::place_offset(0) &&
+                       op.mem.disp < abi::place_offset(abi::kMostPlaces);
+    if (!window && !state && !directory && !offset_space && !entry && !segment_base && !limit_space && !place)
       return "memory operand outside the window";
   }
   return {};
@@ -206,7 +209,16 @@ Fragment translate(const Source& source) {
                                 .in_page = std::min(source.in_page, size),
                                 .host_address = kHostAddress,
                                 .stubs = kStubs,
+                                .place = source.place,
                                 .options = source.options});
+}
+
+Source movable(Source source) {
+  constexpr std::uint32_t kPageMask = 0xFFF;
+  source.eip &= kPageMask;
+  source.place = kPlace;
+  source.options.count_retired = false;
+  return source;
 }
 
 std::string disassemble(const Fragment& fragment, std::uint32_t first, std::uint32_t last) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,7 +36,11 @@ struct Source {
   std::uint32_t eip = kGuestAddress;
   // Of `bytes`, in the page of eip; by default all.
   std::uint32_t in_page = ~0U;
+  std::optional<std::int32_t> place{};  // translator::Request::place
 };
+// The same as code that may be executed anywhere: eip is only its offset in the page.
+[[nodiscard]] Source movable(Source source);
+inline constexpr std::int32_t kPlace = abi::place_offset(5);
 [[nodiscard]] translator::Fragment translate(const Source& source);
 
 // Host instructions from `first` to `last` (offsets), one a line, in Intel syntax. Branches out of the

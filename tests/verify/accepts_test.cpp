@@ -34,6 +34,24 @@ TEST_F(Accepts, EveryTemplate) {
   for (const Source& source : template_sources()) expect_accepted(source);
 }
 
+TEST_F(Accepts, CodeThatMayBeExecutedAnywhere) {
+  unsigned count = 0;
+  visit_random_bytes(20261121, 100'000, [&](const Source& source) {
+    if (!source.mode.plain()) return;
+    ++count;
+    expect_accepted(movable(source));
+  });
+  EXPECT_GT(count, 10'000U);
+}
+
+TEST_F(Accepts, EveryPlace) {
+  for (std::uint32_t page = 0; page < abi::kMostPlaces; ++page) {
+    Source source = movable({.bytes = hex("E8 10000000")});
+    source.place = abi::place_offset(page);
+    expect_accepted(source);
+  }
+}
+
 TEST_F(Accepts, ABranchToALiveFragment) {
   const translator::Fragment fragment = translate({.bytes = hex("75 0E")});
   constexpr std::uint64_t kOther = kHostAddress + 0x1000;

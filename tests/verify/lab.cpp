@@ -64,6 +64,7 @@ const std::vector<Source>& template_sources() {
         for (const bool counted : {false, true}) {
           sources.push_back({.bytes = hex(block), .mode = mode, .options = {.count_retired = counted}});
         }
+        sources.push_back(movable({.bytes = hex(block), .mode = mode, .eip = kGuestAddress + 0x123}));
       }
     }
     return sources;

@@ -166,6 +166,99 @@ TEST_F(RefusesOperand, InTheStateByAnIndexOrAnUnusualInstruction) {
   }
 }
 
+Operand operand_at_r13(std::int64_t offset) {
+  Operand operand{1, {0x85, 0, 0, 0, 0}, fmt::format("[r13{:+#x}]", offset)};
+  const auto disp = static_cast<std::int32_t>(offset);
+  std::memcpy(operand.bytes.data() + 1, &disp, 4);
+  return operand;
+}
+
+// The places of pages, in front of the directory, are read with 4 bytes, by mov to scratch registers and ecx.
+constexpr std::int64_t kFirstPlace = -12 - 8LL * 16384, kBehindPlaces = -12;
+
+std::vector<std::int64_t> offsets_around_the_places() {
+  std::vector<std::int64_t> out{-(1LL << 31), 0, (1LL << 31) - 1};
+  for (const std::int64_t edge : {kFirstPlace, kFirstPlace / 2, kBehindPlaces}) {
+    for (std::int64_t offset = edge - 16; offset <= edge + 16; ++offset) out.push_back(offset);
+  }
+  return out;
+}
+
+TEST_F(RefusesOperand, BesideThePlacesOfPages) {
+  for (const std::int64_t offset : offsets_around_the_places()) {
+    const Operand at = operand_at_r13(offset);
+    for (unsigned reg = 0; reg < 16; ++reg) {
+      Operand operand = at;
+      operand.bytes[0] = static_cast<std::uint8_t>(operand.bytes[0] | (reg & 7U) << 3);
+      const auto rex = static_cast<std::uint8_t>(reg >= 8 ? 4 : 0);
+      const Code load = assemble({}, rex, {0x8B}, operand, {});
+      const bool may_hold_it = reg == 1 || (reg >= 8 && reg <= 11);
+      if (may_hold_it && offset >= kFirstPlace && offset + 4 <= kBehindPlaces) {
+        expect_accepted(load, kNames[reg] + operand.name);
+      } else {
+        expect_refused(load, kNames[reg] + operand.name);
+      }
+    }
+  }
+  EXPECT_GT(count_, 1'000U);
+}
+
+TEST_F(RefusesOperand, InThePlacesByAnythingElseThanAPlainLoad) {
+  const Operand ecx = operand_at_r13(kFirstPlace + 8);
+  const auto with_reg = [&](unsigned reg) {
+    Operand operand = ecx;
+    operand.bytes[0] = static_cast<std::uint8_t>(operand.bytes[0] | reg << 3);
+    return operand;
+  };
+  for (const unsigned reg : {0U, 1U}) {  // r8 and r9, or with REX.R clear eax and ecx
+    for (const unsigned extension : {0U, 4U}) {
+      const auto rex = static_cast<std::uint8_t>(extension);
+      const auto wide = static_cast<std::uint8_t>(extension | 8U);
+      const std::string what = fmt::format("{}{}", kNames[reg + 2 * extension], ecx.name);
+      for (const Opcode& opcode : memory_opcodes()) {
+        const bool load = opcode.bytes == Code{0x8B};
+        if (!load) expect_refused(assemble({}, rex, opcode.bytes, with_reg(reg), opcode.tail), opcode.name + what);
+        expect_refused(assemble({}, wide, opcode.bytes, with_reg(reg), opcode.tail), opcode.name + what);
+      }
+      for (const std::uint8_t opcode : Code{0x03, 0x0B, 0x2B, 0x33, 0x3B, 0x85, 0x63, 0x8A, 0x8D}) {
+        expect_refused(assemble({}, rex, {opcode}, with_reg(reg), {}), what);
+      }
+      for (const std::uint8_t opcode : Code{0xB7, 0xBE, 0xBF, 0x44, 0xAF, 0xBC}) {
+        expect_refused(assemble({}, rex, {0x0F, opcode}, with_reg(reg), {}), what);
+      }
+      for (const Code& prefixes : {Code{0x66}, Code{0x65}, Code{0x64}, Code{0x67}, Code{0x65, 0x67}, Code{0xF3}}) {
+        expect_refused(assemble(prefixes, rex, {0x8B}, with_reg(reg), {}), what);
+      }
+      // [r13 + rcx + disp32], [r13 + r8*8 + disp32], [r13*2 + disp32]
+      for (const auto& [rex_x, sib] : {std::pair{0U, 0x0DU}, std::pair{2U, 0xC5U}, std::pair{2U, 0x6DU}}) {
+        Operand indexed = with_reg(reg);
+        indexed.rex = static_cast<std::uint8_t>(1U | rex_x);
+        indexed.bytes[0] = static_cast<std::uint8_t>(indexed.bytes[0] & 0xF8U) | 4U;
+        indexed.bytes.insert(indexed.bytes.begin() + 1, static_cast<std::uint8_t>(sib));
+        expect_refused(assemble({}, rex, {0x8B}, indexed, {}), what);
+      }
+    }
+  }
+  EXPECT_GT(count_, 150U);
+}
+
+// What comes from a place is any address of a page: it is nothing that was looked up, and no count of bits.
+TEST_F(RefusesOperand, ThatTrustsAPlace) {
+  const std::string place = "458B85 FCFFFDFF";  // mov r8d, [r13 - 0x20004]
+  expect_accepted(hex(place), "load");
+  expect_refused(hex(place + "4D01F0" /* add r8, r14 */), "sum with the cache");
+  expect_refused(hex("458B8D FCFFFDFF 4E8D0C31 41FFE1"), "lea r9, [rcx + r14]; jmp r9");
+  expect_refused(hex("458B8D FCFFFDFF 4F8D0C31 41FFE1"), "lea r9, [r9 + r14]; jmp r9");
+  expect_refused(hex("458B95 FCFFFDFF 4F8B54D5F4"), "as the index of the directory");
+  expect_refused(hex("458B95 FCFFFDFF 478B0C82"), "as a table of entries");
+  expect_refused(hex("458B8D FCFFFDFF 458B09"), "as a pointer");
+  expect_refused(hex("458B8D FCFFFDFF 6567440FA308"), "as the offset of a bit");
+  expect_refused(hex("458B95 FCFFFDFF 4152 9D"), "as flags");
+  // What was looked up for r8 is not for another address.
+  expect_accepted(hex("C44213F7D0 4F8B54D5F4"), "lookup");
+  expect_refused(hex("C44213F7D0 458B85 FCFFFDFF 4F8B54D5F4"), "page index of another r8");
+}
+
 // Every way to write a register, on those that are not the guest's.
 TEST_F(RefusesOperand, ThatIsAReservedRegister) {
   struct Form {

@@ -265,6 +265,12 @@ class Walker {
     if (directory && before.reg[index.number] == Origin::page_number) {
       return set(after, dst.number, Origin::entry_table);
     }
+    const bool place = insn.is(ZYDIS_MNEMONIC_MOV) && base.number == kR13 && index.bits == 0 && dst.bits == 32 &&
+                       insn.op(1).size == 32 && mem.segment != ZYDIS_REGISTER_GS && mem.segment != ZYDIS_REGISTER_FS &&
+                       mem.disp.value >= abi::place_offset(0) &&
+                       mem.disp.value <= abi::place_offset(abi::kMostPlaces - 1) + 4 &&
+                       (is_scratch(dst.number) || dst.number == kRcx);
+    if (place) return set(after, dst.number, Origin::guest);
     if (mem.disp.value != 0) return false;
     if (insn.is(ZYDIS_MNEMONIC_MOV) && mem.segment != ZYDIS_REGISTER_GS && mem.segment != ZYDIS_REGISTER_FS) {
       if (dst.bits != 32 || !is_scratch(dst.number)) return false;

@@ -230,6 +230,13 @@ class Checker {
         known_.set(m.dst, Value::zero_extended);
         return nullptr;
       }
+      case Action::load_place: {
+        constexpr std::int32_t kEnd = -abi::kDirectoryBias;
+        constexpr std::int32_t kBytes = 4;
+        if (s.disp < kEnd - abi::kPlaceBytes || s.disp > kEnd - kBytes) return "load beside the places of pages";
+        known_.set(m.dst, Value::zero_extended);
+        return nullptr;
+      }
       case Action::probe_offset:
         if (s.disp < abi::kOffsetSpace || s.disp >= abi::kOffsetSpace + kOffsetGuard || !extends_zero(known_.of(kR8))) {
           return "probe beside the offset space";

@@ -115,13 +115,20 @@ Verdict state_access(const Subject& s, Meaning m) {
   return m;
 }
 
-// mov r(64), [r13 + r(64)*8], mov r(32), [r(64) + r8*4] and mov r(32), [r(64)].
+// mov r(32), [r13 + disp], mov r(64), [r13 + r(64)*8], mov r(32), [r(64) + r8*4] and mov r(32), [r(64)].
 Verdict table_access(const Subject& s, Meaning m, const AddressForm& form) {
   const Refusal outside{"memory operand outside the window"};
   if (s.any_prefix() || s.x86.op_count != 2 || s.memory != &s.x86.operands[1]) return outside;
   const auto dst = general(s.x86.operands[0]);
-  if (!dst || !is_scratch(dst->number) || form.base.width != 8) return outside;
+  if (!dst || form.base.width != 8) return outside;
   m.dst = dst->number;
+  if (form.based_on(kR13)) {
+    const bool place = s.is(X86_INS_MOV) && dst->width == 4 && s.memory->size == 4;
+    if (!place || !(is_scratch(dst->number) || dst->number == kRcx)) return outside;
+    m.action = Action::load_place;
+    return m;
+  }
+  if (!is_scratch(dst->number)) return outside;
   m.src = form.base.number;
   const bool indexed = form.index.width == 8;
   if (s.is(X86_INS_MOVZX)) {

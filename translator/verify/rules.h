@@ -15,8 +15,8 @@
 namespace ringshift::verify {
 
 // Host register numbers with a role (translator/abi.h).
-inline constexpr std::uint8_t kRax = 0, kRdx = 2, kRsp = 4, kRsi = 6, kRdi = 7, kR8 = 8, kR9 = 9, kR11 = 11, kR12 = 12,
-                              kR13 = 13, kR14 = 14, kR15 = 15;
+inline constexpr std::uint8_t kRax = 0, kRcx = 1, kRdx = 2, kRsp = 4, kRsi = 6, kRdi = 7, kR8 = 8, kR9 = 9, kR11 = 11,
+                              kR12 = 12, kR13 = 13, kR14 = 14, kR15 = 15;
 
 [[nodiscard]] constexpr bool is_scratch(unsigned reg) { return reg >= kR8 && reg <= kR11; }
 [[nodiscard]] constexpr bool is_reserved(unsigned reg) { return reg == kRsp || reg >= kR13; }
@@ -29,6 +29,7 @@ enum class Action : std::uint8_t {
   page_index,      // shrx dst(32), r8d, r13d
   load_directory,  // mov dst, [r13 + src*8 + disp]
   load_entry,      // mov dst(32), [src + r8*4 + disp]
+  load_place,      // mov dst(32), [r13 + disp]; dst is scratch, or ecx
   probe_offset,    // movzx dst(32), byte [r13 + r8 + disp]
   probe_limit,     // movzx dst(32), byte [src + r8 + disp]
   load_pointer,    // mov dst(32), [src + disp]

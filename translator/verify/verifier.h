@@ -4,10 +4,11 @@
 // another decoder (Capstone), and accepts only what provably keeps these promises:
 //
 //   memory    every access is gs: with 32-bit addresses (the window), or a fixed place in CpuState, or
-//             the lookup of a guest address (abi.h), or a segment base through CpuState::base_pointer, or a byte of the
-//             limit space at a 32-bit offset from CpuState::limit_pointer or HostContext::limit_space, or a
-//             string instruction on pointers just rebased to the window. CpuState is written only in
-//             the fields that translated code owns.
+//             the lookup of a guest address or the place of a page (abi.h), or a segment base through
+//             CpuState::base_pointer, or a byte of the limit space at a 32-bit offset from
+//             CpuState::limit_pointer or HostContext::limit_space, or a string instruction on pointers just
+//             rebased to the window. CpuState is written only in the fields that translated code owns, the
+//             directory and the places never.
 //   registers r13, r14, r15 and rsp are never written; the guest's registers and r12 keep their upper
 //             halves zero (rsi and rdi except around a string instruction); RFLAGS takes TF, AC and NT
 //             from nowhere.
@@ -20,8 +21,8 @@
 //
 // It is assumed, and is the runtime's part: at entry the invariants above hold, base_pointer entries are 0
 // or the address of a readable double word, limit_pointer entries lie within the 4 GiB below HostContext::limit_space,
-// behind which are 4 GiB of guard, the jump directory is as abi.h says, and entries are offsets of fragments, the
-// window has a guard area on both sides, and the return ring ends in a stub.
+// behind which are 4 GiB of guard, the jump directory is as abi.h says, with all places readable, and entries are
+// offsets of fragments, the window has a guard area on both sides, and the return ring ends in a stub.
 #pragma once
 
 #include <cstdint>
