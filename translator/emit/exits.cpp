@@ -99,7 +99,7 @@ void load_linear(Context& c, std::uint8_t reg, std::uint32_t eip) {
     return;
   }
   load_from_place(c, reg, *c.request.place);
-  c.a.lea(x86::gpd(reg), x86::ptr(x86::gpq(reg), static_cast<std::int32_t>(eip)));
+  c.put(encode_lea(reg, {.base = reg, .disp = static_cast<std::int32_t>(eip)}));
 }
 
 void count_retired(Context& c, unsigned completed) {
