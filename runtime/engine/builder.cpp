@@ -21,8 +21,9 @@ FragmentId TranslateEngine::fragment_at(std::uint32_t eip) {
   if (out_of_tables_) flush();
   const mmu::FillResult fill = windows_.fill(eip, mmu::Access::fetch);
   if (fill.kind != mmu::Fill::mapped) return kNoFragment;
-  FragmentId id = fragments_->find(fill.address, eip, mode_);
-  if (id == kNoFragment) id = build(eip, fill.address);
+  const std::int32_t place = place_for(eip, fill.address);
+  FragmentId id = fragments_->find(fill.address, place != 0 ? eip & mmu::kPageMask : eip, place, mode_);
+  if (id == kNoFragment) id = build(eip, fill.address, place);
   if (id == kNoFragment) return kNoFragment;
   const Record& record = (*fragments_)[id];
   if (record.second_page != 0) {
@@ -35,43 +36,74 @@ FragmentId TranslateEngine::fragment_at(std::uint32_t eip) {
     }
   }
   if (options_.deterministic) return id;
-  enter_in_directory(record);
+  enter_in_directory(record, eip);
+  // Without its place it does not know where it is.
+  if (place != 0 && directory_->where(tables_.find_page(record.page())) != eip >> mmu::kPageShift) return kNoFragment;
   return id;
 }
 
+// Code that is executed at several linear pages is translated for any of them: i386 Linux places shared libraries at
+// random. Fixed code is a little faster, so it is the rule. (0: it is fixed.)
+std::int32_t TranslateEngine::place_for(std::uint32_t eip, mmu::PhysAddr physical) {
+  if (!may_stand_anywhere() || checked(physical)) return 0;
+  const mmu::PhysAddr page = physical & ~mmu::PhysAddr{mmu::kPageMask};
+  const PageOfCode code{page, kAnywhere, mode_};
+  PageId id = tables_.find_page(code);
+  if (id == kNoPage) {
+    if (!options_.anywhere_at_once && !fragments_->elsewhere(page, eip >> mmu::kPageShift, mode_)) return 0;
+    const TableId table = tables_.add_table(code, 0);
+    if (table == kNoTable) return 0;
+    id = tables_.page_of(table);
+    ++stats_.movable_pages;
+    for (const FragmentId fixed : fragments_->on_page(page)) {
+      const Record& record = (*fragments_)[fixed];
+      if (record.mode == mode_ && record.place == 0 && record.page().physical == page) kill(fixed);
+    }
+  }
+  return abi::place_offset(id);
+}
+
+bool TranslateEngine::may_stand_anywhere() const {
+  return modes_[mode_].plain() && !options_.deterministic && !options_.count_retired && !breakpoints_.any();
+}
+
 // From now on the current directory finds the fragment, with all others of its page.
-void TranslateEngine::enter_in_directory(const Record& record) {
+void TranslateEngine::enter_in_directory(const Record& record, std::uint32_t eip) {
   const PageOfCode code = record.page();
-  TableId table = directory_->table(code.page);
-  if (!tables_.serves(table, record.second_page)) {
+  const std::uint32_t number = eip >> mmu::kPageShift;
+  TableId table = directory_->table(number);
+  if (!tables_.serves(table, record.second_page) || tables_.code(tables_.page_of(table)) != code) {
     table = tables_.find_table(code, record.second_page);
     if (table == kNoTable) table = make_table(code, record.second_page);
     out_of_tables_ = table == kNoTable;
     if (out_of_tables_) return;
-    bind(table);
+    bind(number, table);
   }
   tables_.set(table, record.eip, record.host_offset);
 }
 
 // With what its code jumps into directly. Where this address space lacks that, the jumps look it up from now on.
-void TranslateEngine::bind(TableId table) {
+void TranslateEngine::bind(std::uint32_t number, TableId table) {
   forgotten_ = false;
   const auto fetch = [this](mmu::Linear linear) { return windows_.prefetch(linear); };
-  const JumpTables::Reach reach = tables_.reach(*directory_, tables_.page_of(table), fetch);
+  const JumpTables::Reach reach = tables_.reach(*directory_, tables_.page_of(table), number, fetch);
   // To record one page may have taken the record of another.
   if (forgotten_) return;
   for (const auto& [from, to] : reach.broken) {
     fragments_->unlink(tables_.code(from), tables_.code(to), stubs_.lookup_code);
     tables_.refuse(from, to);
   }
-  tables_.bind(*directory_, table, reach.tables);
+  tables_.bind(*directory_, number, table, reach);
 }
 
 // Whether a jump between pages needs no lookup: see jump_table.h.
-bool TranslateEngine::may_link(FragmentId from, FragmentId to) {
-  const PageId source = tables_.find_page((*fragments_)[from].page());
+bool TranslateEngine::may_link(const Site& site, FragmentId to) {
+  const Record& from = (*fragments_)[site.from];
+  const PageId source = tables_.find_page(from.page());
   const PageId target = tables_.find_page((*fragments_)[to].page());
-  return tables_.connect(source, target, [this](std::uint32_t window) {
+  const auto page = [](std::uint32_t eip) { return static_cast<std::int32_t>(eip) >> mmu::kPageShift; };
+  const std::int32_t distance = page(site.target) - page(from.eip);
+  return tables_.connect(source, target, distance, [this](std::uint32_t window) {
     return [this, window](mmu::Linear linear) { return windows_.recorded_fetch(window, linear); };
   });
 }
@@ -87,7 +119,7 @@ TableId TranslateEngine::make_table(const PageOfCode& code, mmu::PhysAddr second
   return table;
 }
 
-FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
+FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical, std::int32_t place) {
   const std::uint64_t start = __rdtsc();
   const std::uint32_t in_page = mmu::kPageSize - (eip & mmu::kPageMask);
   const mmu::PhysPage first = cpu_.mmu.physical().page(physical);
@@ -118,6 +150,10 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   const std::uint32_t offset = cache_->peek(kHeaderBytes, kLargestFragment);
 
   request.eip = eip;
+  if (place != 0) {
+    request.eip = eip & mmu::kPageMask;
+    request.place = place;
+  }
   request.mode = modes_[mode_];
   request.in_page = in_page;
   request.host_address = cache_->base() + offset;
@@ -129,6 +165,8 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   request.options.model = cpu_.model;
   request.options.repeats_alone = options_.deterministic;
   request.checked = checked(physical) || (second_page != 0 && checked(second_page));
+  // Only the second page can be checked then; the check would need linear addresses.
+  if (request.checked && place != 0) return kNoFragment;
   if (request.checked) request.variable = variable_bytes(physical, second_page, request.bytes.size());
   request.trapping = trapping_on_page(eip, physical);
   translator::Fragment fragment = translator_.translate(request);
@@ -142,7 +180,8 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical) {
   Record record;
   record.host_offset = offset;
   record.host_size = static_cast<std::uint32_t>(fragment.code.size());
-  record.eip = eip;
+  record.eip = request.eip;
+  record.place = place;
   record.guest_bytes = std::max(fragment.guest_bytes, 1U);
   record.mode = mode_;
   record.physical = physical;

@@ -109,7 +109,8 @@ void TranslateEngine::set_breakpoints(std::vector<std::uint32_t> linear) {
   for (const std::uint32_t address : changed) pages.push_back(address >> mmu::kPageShift);
   for (FragmentId id = 0; id < fragments_->size(); ++id) {
     const Record& record = (*fragments_)[id];
-    if (!record.live || !std::ranges::binary_search(pages, record.eip >> mmu::kPageShift)) continue;
+    const bool concerned = record.place != 0 || std::ranges::binary_search(pages, record.eip >> mmu::kPageShift);
+    if (!record.live || !concerned) continue;
     const mmu::PhysAddr first = page_of(record.physical), second = record.second_page;
     kill(id);
     release_page(first);

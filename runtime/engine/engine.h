@@ -59,7 +59,9 @@ struct TranslateOptions {
   unsigned max_block = 64;     // guest instructions of one block
   std::uint64_t cache_bytes = 64ULL << 20;
   bool protect_code = true;  // false, for tests: every fragment checks its own source
-  bool perf_map = false;     // names every fragment for perf(1) in /tmp/perf-PID.map
+  // For tests: code is translated for any linear page wherever that can be done, and not only what is seen at several.
+  bool anywhere_at_once = false;
+  bool perf_map = false;  // names every fragment for perf(1) in /tmp/perf-PID.map
 };
 
 [[nodiscard]] std::unique_ptr<Engine> make_interpreter(Cpu& cpu);

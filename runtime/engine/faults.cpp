@@ -211,7 +211,7 @@ void TranslateEngine::capture(ucontext_t& context, const Record& record, const t
       complete_string(state, point.fixup, regs);
       break;
   }
-  state.eip = record.eip + point.guest_offset;  // linear, as the exits leave it
+  state.eip = base_of(record) + record.eip + point.guest_offset;  // linear, as the exits leave it
   if (options_.count_retired || options_.deterministic) state.host.retired += point.index;
   state.host.exit_reason = static_cast<std::uint32_t>(reason);
   regs[REG_RIP] = static_cast<greg_t>(stubs_.exit_captured);

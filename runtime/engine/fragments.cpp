@@ -10,10 +10,42 @@ namespace {
 
 mmu::PhysAddr page_of(mmu::PhysAddr address) { return address & ~mmu::PhysAddr{mmu::kPageMask}; }
 
+// The linear page number at which a fragment goes on, or kAnywhere.
+std::uint32_t second_number(const Record& record) {
+  const std::uint32_t first = record.page().page;
+  return first == kAnywhere ? kAnywhere : first + 1;
+}
+
+// Some instructions for the cache.
+class HostBytes {
+ public:
+  HostBytes& put(std::uint8_t byte) {
+    bytes_[size_++] = byte;
+    return *this;
+  }
+  HostBytes& put(std::span<const std::uint8_t> bytes) {
+    std::ranges::copy(bytes, &bytes_[size_]);
+    size_ += static_cast<std::uint32_t>(bytes.size());
+    return *this;
+  }
+  HostBytes& put32(std::uint32_t value) {
+    std::memcpy(&bytes_[size_], &value, sizeof value);
+    size_ += sizeof value;
+    return *this;
+  }
+  [[nodiscard]] std::uint32_t size() const { return size_; }
+  [[nodiscard]] std::span<const std::uint8_t> bytes() const { return {bytes_.data(), size_}; }
+
+ private:
+  std::array<std::uint8_t, 64> bytes_{};
+  std::uint32_t size_ = 0;
+};
+
 }  // namespace
 
-FragmentId FragmentTable::find(mmu::PhysAddr physical, std::uint32_t eip, std::uint32_t mode) const {
-  const auto found = by_key_.find(key(physical, eip, mode));
+FragmentId FragmentTable::find(mmu::PhysAddr physical, std::uint32_t eip, std::int32_t place,
+                               std::uint32_t mode) const {
+  const auto found = by_key_.find(key(physical, eip, place, mode));
   return found == by_key_.end() ? kNoFragment : found->second;
 }
 
@@ -53,20 +85,16 @@ FragmentId FragmentTable::add(Record record, const translator::Fragment& fragmen
   }
   if (fragment.trap_exit) sites_[record.first_site + *fragment.trap_exit].traps = true;
   if (fragment.stale_exit) sites_[record.first_site + *fragment.stale_exit].stale = true;
-  by_key_[key(record.physical, record.eip, record.mode)] = id;
-  const std::uint32_t linear = record.eip >> mmu::kPageShift;
-  note_on_page(page_of(record.physical), linear, id);
-  if (record.second_page != 0) note_on_page(record.second_page, linear + 1, id);
+  by_key_[key(record.physical, record.eip, record.place, record.mode)] = id;
+  note_on_page(page_of(record.physical), record.page().page, id);
+  if (record.second_page != 0) note_on_page(record.second_page, second_number(record), id);
   records_.push_back(std::move(record));
   return id;
 }
 
 void FragmentTable::patch(std::uint32_t number, std::uint32_t destination_offset) {
+  restore_call(number);
   const Site& s = sites_[number];
-  if (const auto replaced = replaced_.find(number); replaced != replaced_.end()) {
-    for (std::uint32_t i = 0; i < 3; ++i) cache_.write32(s.patch_offset - 1 + 4 * i, replaced->second[i]);
-    replaced_.erase(replaced);
-  }
   cache_.write32(s.patch_offset, destination_offset - (s.patch_offset + 4));
 }
 
@@ -74,14 +102,34 @@ void FragmentTable::patch(std::uint32_t number, std::uint32_t destination_offset
 // back's first bytes. No state can be asked for in between, for these are no boundaries.
 void FragmentTable::replace_call(std::uint32_t number, std::uint8_t destination) {
   const Site& s = sites_[number];
-  constexpr std::uint8_t kRest = 5 + translator::return_site_bytes(false) - 12;
-  // mov destination, return_address; lea r12d, [r12 + 4]; jmp over the rest
-  std::array<std::uint8_t, 12> load{
-      static_cast<std::uint8_t>(0xB8U | destination), 0, 0, 0, 0, 0x45, 0x8D, 0x64, 0x24, 0x04, 0xEB, kRest};
-  std::memcpy(&load[1], &s.return_address, 4);
+  const std::int32_t place = records_[s.from].place;
+  HostBytes load;
+  if (place == 0) {
+    load.put(static_cast<std::uint8_t>(0xB8U | destination))
+        .put32(s.return_address);  // mov destination, return_address
+  } else {
+    // mov destination, [r13 + place]; lea destination, [destination + return_address]
+    load.put(0x41).put(0x8B).put(static_cast<std::uint8_t>(0x85U | unsigned{destination} << 3U));
+    load.put32(static_cast<std::uint32_t>(place));
+    load.put(0x8D).put(static_cast<std::uint8_t>(0x80U | unsigned{destination} * 9)).put32(s.return_address);
+  }
+  constexpr std::array<std::uint8_t, 5> kPop{0x45, 0x8D, 0x64, 0x24, 0x04};  // lea r12d, [r12 + 4]
+  load.put(kPop);
+  constexpr std::uint32_t kCall = 5, kJump = 2;
+  const std::uint32_t rest = kCall + translator::return_site_bytes(place != 0) - load.size() - kJump;
+  load.put(0xEB).put(static_cast<std::uint8_t>(rest));  // jmp
   const std::uint32_t at = s.patch_offset - 1;
-  replaced_[number] = {cache_.read32(at), cache_.read32(at + 4), cache_.read32(at + 8)};
-  cache_.write(at, load);
+  auto& before = replaced_[number];
+  for (std::uint32_t i = 0; i < before.size(); ++i) before[i] = cache_.read32(at + 4 * i);
+  cache_.write(at, load.bytes());
+}
+
+void FragmentTable::restore_call(std::uint32_t number) {
+  const auto replaced = replaced_.find(number);
+  if (replaced == replaced_.end()) return;
+  const std::uint32_t at = sites_[number].patch_offset - 1;
+  for (std::uint32_t i = 0; i < replaced->second.size(); ++i) cache_.write32(at + 4 * i, replaced->second[i]);
+  replaced_.erase(replaced);
 }
 
 void FragmentTable::link(std::uint32_t number, FragmentId to) {
@@ -96,17 +144,21 @@ void FragmentTable::link(std::uint32_t number, FragmentId to) {
 
 bool FragmentTable::link_to_lookup(std::uint32_t number, std::span<const std::uint8_t> lookup) {
   const Site& s = sites_[number];
-  std::uint32_t& thunk = lookups_[s.target];
+  const auto place = static_cast<std::uint32_t>(records_[s.from].place);
+  std::uint32_t& thunk = lookups_[std::uint64_t{place} << 32 | s.target];
   if (thunk == 0) {
-    // mov r8d, target
-    std::array<std::uint8_t, 6> load{0x41, 0xB8};
-    std::memcpy(&load[2], &s.target, 4);
-    const auto size = static_cast<std::uint32_t>(load.size() + lookup.size());
-    const std::uint32_t at = cache_.peek(0, size);
+    HostBytes code;
+    if (place == 0) {
+      code.put(0x41).put(0xB8).put32(s.target);  // mov r8d, target
+    } else {
+      // mov r8d, [r13 + place]; lea r8d, [r8 + target]
+      code.put(0x45).put(0x8B).put(0x85).put32(place).put(0x45).put(0x8D).put(0x80).put32(s.target);
+    }
+    code.put(lookup);
+    const std::uint32_t at = cache_.peek(0, code.size());
     if (at == 0) return false;
-    cache_.write(at, load);
-    cache_.write(at + static_cast<std::uint32_t>(load.size()), lookup);
-    cache_.commit(at, size);
+    cache_.write(at, code.bytes());
+    cache_.commit(at, code.size());
     thunk = at;
   }
   patch(number, thunk);
@@ -162,11 +214,10 @@ void FragmentTable::kill(FragmentId id) {
     patch(number, s.stub_offset);
   }
   record.incoming.clear();
-  const auto found = by_key_.find(key(record.physical, record.eip, record.mode));
+  const auto found = by_key_.find(key(record.physical, record.eip, record.place, record.mode));
   if (found != by_key_.end() && found->second == id) by_key_.erase(found);
-  const std::uint32_t linear = record.eip >> mmu::kPageShift;
-  forget_on_page(page_of(record.physical), linear, id);
-  if (record.second_page != 0) forget_on_page(record.second_page, linear + 1, id);
+  forget_on_page(page_of(record.physical), record.page().page, id);
+  if (record.second_page != 0) forget_on_page(record.second_page, second_number(record), id);
 }
 
 std::vector<FragmentId> FragmentTable::on_page(mmu::PhysAddr page) const {
@@ -178,6 +229,17 @@ std::vector<FragmentId> FragmentTable::on_page(mmu::PhysAddr page) const {
     all.insert(all.end(), place.begin(), place.end());
   }
   return all;
+}
+
+bool FragmentTable::elsewhere(mmu::PhysAddr page, std::uint32_t linear, std::uint32_t mode) const {
+  const auto found = linear_pages_.find(page);
+  if (found == linear_pages_.end()) return false;
+  return std::ranges::any_of(found->second, [&](std::uint32_t other) {
+    if (other == linear || other == kAnywhere) return false;
+    return std::ranges::any_of(on_page(page, other), [&](FragmentId id) {
+      return records_[id].mode == mode && page_of(records_[id].physical) == page;
+    });
+  });
 }
 
 std::span<const FragmentId> FragmentTable::on_page(mmu::PhysAddr page, std::uint32_t linear) const {

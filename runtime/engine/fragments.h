@@ -25,7 +25,7 @@ struct Site {
   FragmentId to = kNoFragment;
   std::uint32_t patch_offset = 0;    // cache offset of the rel32
   std::uint32_t stub_offset = 0;     // cache offset of its own stub
-  std::uint32_t target = 0;          // guest eip
+  std::uint32_t target = 0;          // guest eip, as Record::eip
   std::uint32_t return_address = 0;  // of a call that may be replaced by a load (translator::DirectExit)
   bool same_page = false;            // the target lies in the page of the fragment's eip
   bool traps = false;  // taken in front of an instruction that the runtime executes (Fragment::trap_exit); never linked
@@ -35,7 +35,8 @@ struct Site {
 struct Record {
   std::uint32_t host_offset = 0;  // entry, in the cache
   std::uint32_t host_size = 0;
-  std::uint32_t eip = 0;
+  std::uint32_t eip = 0;   // linear; with `place`, the offset in its page
+  std::int32_t place = 0;  // it may stand anywhere: abi::place_offset of its page, else 0
   std::uint32_t guest_bytes = 0;
   std::uint32_t mode = 0;  // interned
   std::uint32_t first_site = 0;
@@ -54,17 +55,19 @@ struct Record {
 
   // That it begins in.
   [[nodiscard]] PageOfCode page() const {
-    return {physical & ~mmu::PhysAddr{mmu::kPageMask}, eip >> mmu::kPageShift, mode};
+    return {physical & ~mmu::PhysAddr{mmu::kPageMask}, place != 0 ? kAnywhere : eip >> mmu::kPageShift, mode};
   }
 };
 
 // Keyed by physical page, eip and mode. Physical, so that a translation outlives context switches;
-// eip, because host code contains linear addresses.
+// eip, because host code contains linear addresses, unless it may stand anywhere.
 class FragmentTable {
  public:
   explicit FragmentTable(CodeCache& cache) : cache_(cache) {}
 
-  [[nodiscard]] FragmentId find(mmu::PhysAddr physical, std::uint32_t eip, std::uint32_t mode) const;
+  // `eip` and `place` as in Record.
+  [[nodiscard]] FragmentId find(mmu::PhysAddr physical, std::uint32_t eip, std::int32_t place,
+                                std::uint32_t mode) const;
   // The fragment whose code contains the cache offset.
   [[nodiscard]] FragmentId at(std::uint32_t host_offset) const;
   [[nodiscard]] Record& operator[](FragmentId id) { return records_[id]; }
@@ -91,7 +94,9 @@ class FragmentTable {
   void kill(FragmentId id);
   // Live fragments with guest bytes on a physical page.
   [[nodiscard]] std::vector<FragmentId> on_page(mmu::PhysAddr page) const;
-  // Those of them whose bytes there are executed at linear page number `linear`.
+  // Whether code of this mode that begins on a physical page has been executed at another linear page than `linear`.
+  [[nodiscard]] bool elsewhere(mmu::PhysAddr page, std::uint32_t linear, std::uint32_t mode) const;
+  // Those of them whose bytes there are executed at linear page number `linear`, or anywhere.
   [[nodiscard]] std::span<const FragmentId> on_page(mmu::PhysAddr page, std::uint32_t linear) const;
   [[nodiscard]] bool any_on_page(mmu::PhysAddr page) const;
   void clear();
@@ -107,13 +112,15 @@ class FragmentTable {
       return static_cast<std::size_t>(key.page << 28 ^ std::uint64_t{key.mode} << 32 ^ key.eip);
     }
   };
-  [[nodiscard]] static Key key(mmu::PhysAddr physical, std::uint32_t eip, std::uint32_t mode) {
-    return {physical >> mmu::kPageShift, eip, mode};
+  [[nodiscard]] static Key key(mmu::PhysAddr physical, std::uint32_t eip, std::int32_t place, std::uint32_t mode) {
+    constexpr std::uint32_t kOfAnywhere = 1U << 31;
+    return {physical >> mmu::kPageShift, eip, place != 0 ? mode | kOfAnywhere : mode};
   }
   void patch(std::uint32_t site, std::uint32_t destination_offset);
   void replace_call(std::uint32_t site, std::uint8_t destination);
+  void restore_call(std::uint32_t site);
   [[nodiscard]] static std::uint64_t place_key(mmu::PhysAddr page, std::uint32_t linear) {
-    return (page >> mmu::kPageShift) << 20 ^ linear;
+    return (page >> mmu::kPageShift) << 21 ^ linear;
   }
   void note_on_page(mmu::PhysAddr page, std::uint32_t linear, FragmentId id);
   void forget_on_page(mmu::PhysAddr page, std::uint32_t linear, FragmentId id);
@@ -131,8 +138,9 @@ class FragmentTable {
   // A page of a shared library is executed at hundreds of linear addresses, if a guest places libraries at random.
   std::unordered_map<mmu::PhysAddr, std::vector<std::uint32_t>> linear_pages_;  // of a page's fragments
   std::unordered_map<std::uint64_t, std::vector<FragmentId>> by_place_;         // page and linear page
-  std::unordered_map<std::uint32_t, std::array<std::uint32_t, 3>> replaced_;  // by site: what replace_call() wrote over
-  std::unordered_map<std::uint32_t, std::uint32_t> lookups_;  // eip to the cache offset of its way to the lookup
+  std::unordered_map<std::uint32_t, std::array<std::uint32_t, 5>> replaced_;  // by site: what replace_call() wrote over
+  // The cache offset of the way to the lookup, by place and target.
+  std::unordered_map<std::uint64_t, std::uint32_t> lookups_;
 };
 
 }  // namespace ringshift::engine

@@ -3,6 +3,8 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <new>
 
 namespace ringshift::engine {
@@ -10,7 +12,8 @@ namespace {
 
 // The offset space and its guard are behind the pointers (abi.h).
 constexpr std::uint64_t kOffsets = 1ULL << 32;
-constexpr std::uint64_t kDirectorySpace = abi::kDirectoryBytes + kOffsets + mmu::kPageSize;
+constexpr std::uint64_t kDirectorySpace = abi::kPlaceBytes + abi::kDirectoryBytes + kOffsets + mmu::kPageSize;
+static_assert(abi::kPlaceBytes % mmu::kPageSize == 0 && EntryTables::kTables <= abi::kMostPlaces);
 
 void* reserve(std::uint64_t bytes, int protection) {
   void* memory = mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -29,13 +32,18 @@ EntryTables::~EntryTables() { munmap(memory_, kBytes); }
 void EntryTables::clear() { madvise(memory_, kBytes, MADV_DONTNEED); }
 
 JumpDirectory::JumpDirectory(const EntryTables& tables)
-    : tables_(tables), pointers_(static_cast<std::uint64_t*>(reserve(kDirectorySpace, PROT_NONE))) {
-  if (mprotect(pointers_ + kPages, kOffsets, PROT_READ) == 0) return;
-  munmap(pointers_, kDirectorySpace);
+    : tables_(tables),
+      memory_(static_cast<std::uint8_t*>(reserve(kDirectorySpace, PROT_NONE))),
+      pointers_(reinterpret_cast<std::uint64_t*>(memory_ + abi::kPlaceBytes)) {
+  if (mprotect(memory_, abi::kPlaceBytes, PROT_READ | PROT_WRITE) == 0 &&
+      mprotect(pointers_ + kPages, kOffsets, PROT_READ) == 0) {
+    return;
+  }
+  munmap(memory_, kDirectorySpace);
   throw std::bad_alloc();
 }
 
-JumpDirectory::~JumpDirectory() { munmap(pointers_, kDirectorySpace); }
+JumpDirectory::~JumpDirectory() { munmap(memory_, kDirectorySpace); }
 
 std::uint32_t JumpDirectory::get(std::uint32_t eip) const {
   return tables_.entries(table(number_of(eip)))[eip & mmu::kPageMask];
@@ -54,7 +62,7 @@ bool JumpDirectory::make_at(std::uint64_t host) {
   return page < kPages && !is_made(static_cast<std::uint32_t>(page)) && make(static_cast<std::uint32_t>(page));
 }
 
-void JumpDirectory::bind(std::uint32_t page, TableId table) {
+void JumpDirectory::bind(std::uint32_t page, TableId table, PageId owner, bool anywhere) {
   if (!is_made(page) && !make(page)) throw std::bad_alloc();
   if (this->table(page) == kNoTable) {
     if (bound_.size() >= 2 * live_ + kPiece) {
@@ -66,32 +74,39 @@ void JumpDirectory::bind(std::uint32_t page, TableId table) {
     ++live_;
   }
   pointers_[page] = tables_.pointer(table, page);
+  if (owner >= where_.size()) where_.resize(owner + 1);
+  where_[owner] = page + 1;
+  if (!anywhere) return;
+  const std::uint32_t base = page << mmu::kPageShift;
+  const std::array<std::uint32_t, 2> place{base, 0U - base};
+  std::memcpy(memory_ + 8 * std::uint64_t{owner}, place.data(), sizeof place);
 }
 
-void JumpDirectory::unbind(std::uint32_t page) {
-  if (table(page) == kNoTable) return;
-  reset(page);
+void JumpDirectory::unbind(PageId owner) {
+  const auto page = where(owner);
+  if (!page) return;
+  where_[owner] = 0;
+  reset(*page);
   --live_;
 }
 
-void JumpDirectory::unbind(std::uint32_t first, std::uint32_t pages, std::vector<TableId>& gone) {
-  const auto forget = [this, &gone](std::uint32_t page) {
-    const TableId table = this->table(page);
-    if (table == kNoTable) return;
-    gone.push_back(table);
-    unbind(page);
-  };
-  if (pages == 1) return forget(first);
+void JumpDirectory::collect(std::uint32_t first, std::uint32_t pages, std::vector<TableId>& found) {
+  if (pages == 1) {
+    if (table(first) != kNoTable) found.push_back(table(first));
+    return;
+  }
   std::erase_if(bound_, [&](std::uint32_t page) {
     if (page - first >= pages) return false;
-    forget(page);
+    if (table(page) != kNoTable) found.push_back(table(page));
     return true;
   });
 }
 
 void JumpDirectory::unbind_all() {
-  for (const std::uint32_t page : bound_) unbind(page);
+  for (const std::uint32_t page : bound_) reset(page);
   bound_.clear();
+  where_.clear();
+  live_ = 0;
 }
 
 JumpDirectory& JumpTables::get(std::uint32_t window, std::uint32_t mode) {
@@ -109,9 +124,9 @@ bool JumpTables::drop(std::uint32_t window, mmu::Linear first, std::uint32_t pag
   for (auto& directory : directories_[window]) {
     if (!directory) continue;
     gone_.clear();
-    directory->unbind(page, pages, gone_);
+    directory->collect(page, pages, gone_);
     // Instructions of the page before may go on in the first one.
-    if (page != 0 && owners_[directory->table(page - 1)].second_page != 0) directory->unbind(page - 1, 1, gone_);
+    if (page != 0 && owners_[directory->table(page - 1)].second_page != 0) directory->collect(page - 1, 1, gone_);
     for (const TableId table : gone_) unbind(*directory, owners_[table].page);
     any = any || !gone_.empty();
   }
@@ -130,17 +145,16 @@ void JumpTables::unbind(JumpDirectory& directory, PageId page) {
   while (!work.empty()) {
     const PageId to = work.back();
     work.pop_back();
-    if (has(directory, to)) directory.unbind(pages_[to].code.page);
+    directory.unbind(to);
     for (const PageId from : graph_.predecessors(to)) {
-      if (has(directory, from)) work.push_back(from);
+      if (directory.where(from)) work.push_back(from);
     }
   }
 }
 
-TableId JumpTables::table_for(PageId page, const Fetch& fetch) const {
-  const PageOfCode& code = pages_[page].code;
-  const mmu::Linear linear = code.page << mmu::kPageShift;
-  if (fetch(linear) != code.physical) return kNoTable;
+TableId JumpTables::table_for(PageId page, std::uint32_t number, const Fetch& fetch) const {
+  const mmu::Linear linear = number << mmu::kPageShift;
+  if (fetch(linear) != pages_[page].code.physical) return kNoTable;
   for (TableId table = pages_[page].first; table != kNoTable; table = owners_[table].next) {
     const mmu::PhysAddr second = owners_[table].second_page;
     if (second == 0 || fetch(linear + mmu::kPageSize) == second) return table;
@@ -148,61 +162,73 @@ TableId JumpTables::table_for(PageId page, const Fetch& fetch) const {
   return kNoTable;
 }
 
-JumpTables::Reach JumpTables::reach(const JumpDirectory& directory, PageId start, const Fetch& fetch) {
+JumpTables::Reach JumpTables::reach(const JumpDirectory& directory, PageId start, std::uint32_t number,
+                                    const Fetch& fetch) {
   Reach reach;
   pages_[start].visit = ++visits_;
+  pages_[start].number = number;
   pages_[start].reached = true;
   std::vector<PageId> work{start};
   while (!work.empty()) {
     const PageId from = work.back();
     work.pop_back();
-    for (const PageId to : graph_.successors(from)) {
+    for (const auto& [to, distance] : graph_.successors(from)) {
       Page& page = pages_[to];
+      const std::uint32_t wanted = (pages_[from].number + static_cast<std::uint32_t>(distance)) % kAnywhere;
       if (page.visit != visits_) {
         page.visit = visits_;
-        page.reached = has(directory, to);
-        if (!page.reached) {
-          const TableId table = table_for(to, fetch);
+        page.number = wanted;
+        const auto bound = directory.where(to);
+        page.reached = bound == wanted;
+        if (!bound) {
+          const TableId table = table_for(to, wanted, fetch);
           page.reached = table != kNoTable;
           if (page.reached) {
-            reach.tables.push_back(table);
+            reach.tables.emplace_back(wanted, table);
             work.push_back(to);
           }
         }
       }
-      if (!page.reached) reach.broken.emplace_back(from, to);
+      if (!page.reached || page.number != wanted) reach.broken.emplace_back(from, to);
     }
   }
   return reach;
 }
 
-void JumpTables::bind(JumpDirectory& directory, TableId table, std::span<const TableId> further) {
+void JumpTables::bind(JumpDirectory& directory, std::uint32_t number, TableId table, const Reach& further) {
   const PageId page = owners_[table].page;
-  const std::uint32_t number = pages_[page].code.page;
   const PageId old = page_of(directory.table(number));
   if (old != kNoPage && old != page) unbind(directory, old);
-  directory.bind(number, table);
-  for (const TableId other : further) bind(directory, other);
+  const auto elsewhere = directory.where(page);
+  if (elsewhere && *elsewhere != number) unbind(directory, page);
+  directory.bind(number, table, page, pages_[page].code.page == kAnywhere);
+  for (const auto& [other_number, other] : further.tables) bind(directory, other_number, other);
 }
 
-bool JumpTables::connect(PageId from, PageId to, const std::function<Fetch(std::uint32_t window)>& fetch) {
+bool JumpTables::connect(PageId from, PageId to, std::int32_t distance,
+                         const std::function<Fetch(std::uint32_t window)>& fetch) {
   if (from == kNoPage || to == kNoPage || graph_.refused(from, to)) return false;
-  if (graph_.connected(from, to)) return true;
+  // Only among those that stand anywhere, or among those that do not, the distance is the same everywhere.
+  if ((pages_[from].code.page == kAnywhere) != (pages_[to].code.page == kAnywhere)) return false;
+  if (const auto* edge = graph_.edge(from, to)) return edge->distance == distance;
   const std::uint32_t mode = pages_[from].code.mode;
   for (std::uint32_t window = 0; window < directories_.size(); ++window) {
     JumpDirectory* directory = find(window, mode);
-    if (directory == nullptr || !has(*directory, from) || has(*directory, to)) continue;
+    const auto source = directory == nullptr ? std::nullopt : directory->where(from);
+    if (!source) continue;
+    const std::uint32_t number = (*source + static_cast<std::uint32_t>(distance)) % kAnywhere;
+    if (directory->where(to) == number) continue;
     const Fetch own = fetch(window);
-    const TableId table = table_for(to, own);
+    const TableId table = directory->where(to) ? kNoTable : table_for(to, number, own);
     Reach further;
-    if (table != kNoTable) further = reach(*directory, to, own);
+    if (table != kNoTable) further = reach(*directory, to, number, own);
     if (table == kNoTable || !further.broken.empty()) {
       unbind(*directory, from);  // it will be bound again if it can
       continue;
     }
-    bind(*directory, table, further.tables);
+    bind(*directory, number, table, further);
   }
-  graph_.connect(from, to);
+  graph_.connect(from, {to, distance});
   return true;
 }
 
@@ -266,10 +292,11 @@ void JumpTables::release(TableId table) {
   *link = owners_[table].next;
   for (std::uint32_t window = 0; window < directories_.size(); ++window) {
     JumpDirectory* directory = find(window, code.mode);
-    if (directory == nullptr || directory->table(code.page) != table) continue;
+    const auto number = directory == nullptr ? std::nullopt : directory->where(page);
+    if (!number || directory->table(*number) != table) continue;
     // Code that remains there is still jumped into.
     if (pages_[page].first != kNoTable) unbind(*directory, page);
-    directory->unbind(code.page);
+    directory->unbind(page);
   }
   if (pages_[page].first == kNoTable) {
     by_page_.erase(code);

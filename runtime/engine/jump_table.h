@@ -6,8 +6,11 @@
 // one pointer.
 //
 // A fragment may jump directly into another page, although that is mapped by itself, because of one rule: whatever
-// directory has a page has the pages that it jumps into directly. They are bound together, and together they are
-// forgotten.
+// directory has a page has the pages that it jumps into directly, where the jumps lead from there. They are bound
+// together, and together they are forgotten.
+//
+// A directory has a page at one linear page only. Code that may stand anywhere (kAnywhere) learns from the directory
+// where it is (abi.h: places).
 #pragma once
 
 #include <cstdint>
@@ -74,10 +77,20 @@ class JumpDirectory {
   [[nodiscard]] TableId table(std::uint32_t page) const {
     return is_made(page) ? tables_.table_of(pointers_[page], page) : kNoTable;
   }
-  void bind(std::uint32_t page, TableId table);
-  void unbind(std::uint32_t page);
-  // Adds the tables of all pages that were bound to `gone`.
-  void unbind(std::uint32_t first, std::uint32_t pages, std::vector<TableId>& gone);
+  // The linear page at which `owner` is bound.
+  [[nodiscard]] std::optional<std::uint32_t> where(PageId owner) const {
+    if (owner >= where_.size() || where_[owner] == 0) return std::nullopt;
+    return where_[owner] - 1;
+  }
+  // The linear address of the page whose place (abi::place_offset) that is, if it is bound.
+  [[nodiscard]] std::uint32_t base(std::int32_t place) const {
+    return *reinterpret_cast<const std::uint32_t*>(address() + static_cast<std::int64_t>(place));
+  }
+  // `owner` is bound nowhere, or there already; `anywhere`: its code asks for its place.
+  void bind(std::uint32_t page, TableId table, PageId owner, bool anywhere);
+  void unbind(PageId owner);
+  // Adds the tables that are bound in a range; they are to be unbound now.
+  void collect(std::uint32_t first, std::uint32_t pages, std::vector<TableId>& found);
   void unbind_all();
 
   // If a host fault at `host` is one of a part that has not been made: makes it.
@@ -96,7 +109,9 @@ class JumpDirectory {
   void reset(std::uint32_t page) { pointers_[page] = tables_.pointer(kNoTable, page); }
 
   const EntryTables& tables_;
+  std::uint8_t* memory_ = nullptr;  // the places, then the pointers
   std::uint64_t* pointers_ = nullptr;
+  std::vector<std::uint32_t> where_;  // by PageId: linear page number plus 1, or 0
   std::vector<std::uint64_t> made_ = std::vector<std::uint64_t>(kPages / kPiece / 64);  // a bit a piece
   std::vector<std::uint32_t> bound_;  // all pages with a table, and others that had one
   std::size_t live_ = 0;              // pages with a table
@@ -117,15 +132,16 @@ class JumpTables {
   using Fetch = std::function<std::optional<mmu::PhysAddr>(mmu::Linear)>;
   // What is to be bound with a page.
   struct Reach {
-    std::vector<TableId> tables;
-    std::vector<std::pair<PageId, PageId>> broken;  // edges into what the window does not fetch
+    std::vector<std::pair<std::uint32_t, TableId>> tables;  // with their linear pages
+    std::vector<std::pair<PageId, PageId>> broken;          // edges into what the window does not fetch
   };
-  // The pages that `start`, to be bound in `directory`, leads to and that are not bound there.
-  [[nodiscard]] Reach reach(const JumpDirectory& directory, PageId start, const Fetch& fetch);
-  // The table, and what reach() says of its page.
-  void bind(JumpDirectory& directory, TableId table, std::span<const TableId> further = {});
-  // Whether code of one page may jump directly into the other from now on. `fetch` speaks for any window.
-  bool connect(PageId from, PageId to, const std::function<Fetch(std::uint32_t window)>& fetch);
+  // The pages that `start`, to be bound in `directory` at linear page `number`, leads to and that are not bound there.
+  [[nodiscard]] Reach reach(const JumpDirectory& directory, PageId start, std::uint32_t number, const Fetch& fetch);
+  // The table at linear page `number`, and what reach() says of its page.
+  void bind(JumpDirectory& directory, std::uint32_t number, TableId table, const Reach& further = {});
+  // Whether code of one page may jump directly into the other, that many linear pages further, from now on. `fetch`
+  // speaks for any window.
+  bool connect(PageId from, PageId to, std::int32_t distance, const std::function<Fetch(std::uint32_t window)>& fetch);
   void refuse(PageId from, PageId to) { graph_.refuse(from, to); }
 
   // Pages that a window does not map any more as it did. False: nothing of them was found there.
@@ -165,13 +181,11 @@ class JumpTables {
     PageOfCode code;
     TableId first = kNoTable;  // its tables differ in the second page
     std::uint64_t visit = 0;   // the last reach() that came here,
-    bool reached = false;      // and whether it may be bound
+    std::uint32_t number = 0;  // at which linear page,
+    bool reached = false;      // and whether it may be bound there
   };
-  [[nodiscard]] bool has(const JumpDirectory& directory, PageId page) const {
-    return page_of(directory.table(pages_[page].code.page)) == page;
-  }
-  // A table of the page that holds in the window; kNoTable if there is none.
-  [[nodiscard]] TableId table_for(PageId page, const Fetch& fetch) const;
+  // A table of the page that holds at linear page `number` of the window; kNoTable if there is none.
+  [[nodiscard]] TableId table_for(PageId page, std::uint32_t number, const Fetch& fetch) const;
   // With all that jump into it directly.
   void unbind(JumpDirectory& directory, PageId page);
   void release(TableId table);

@@ -15,8 +15,9 @@ PageId PageGraph::add() {
 }
 
 void PageGraph::remove(PageId page) {
-  for (const PageId to : nodes_[page].to) std::erase(nodes_[to].from, page);
-  for (const PageId from : nodes_[page].from) std::erase(nodes_[from].to, page);
+  const auto leads_here = [page](const Edge& edge) { return edge.to == page; };
+  for (const Edge& edge : nodes_[page].to) std::erase(nodes_[edge.to].from, page);
+  for (const PageId from : nodes_[page].from) std::erase_if(nodes_[from].to, leads_here);
   nodes_[page] = {};
   free_.push_back(page);
 }
@@ -26,15 +27,18 @@ void PageGraph::clear() {
   free_.clear();
 }
 
-bool PageGraph::connected(PageId from, PageId to) const { return std::ranges::count(nodes_[from].to, to) != 0; }
+const PageGraph::Edge* PageGraph::edge(PageId from, PageId to) const {
+  const auto found = std::ranges::find(nodes_[from].to, to, &Edge::to);
+  return found == nodes_[from].to.end() ? nullptr : &*found;
+}
 
-void PageGraph::connect(PageId from, PageId to) {
-  nodes_[from].to.push_back(to);
-  nodes_[to].from.push_back(from);
+void PageGraph::connect(PageId from, const Edge& edge) {
+  nodes_[from].to.push_back(edge);
+  nodes_[edge.to].from.push_back(from);
 }
 
 void PageGraph::refuse(PageId from, PageId to) {
-  std::erase(nodes_[from].to, to);
+  std::erase_if(nodes_[from].to, [to](const Edge& edge) { return edge.to == to; });
   std::erase(nodes_[to].from, from);
   nodes_[from].refused.push_back(to);
 }

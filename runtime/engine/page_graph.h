@@ -16,17 +16,23 @@ class PageGraph {
   void remove(PageId page);
   void clear();
 
-  [[nodiscard]] bool connected(PageId from, PageId to) const;
-  void connect(PageId from, PageId to);
+  struct Edge {
+    PageId to = kNoPage;
+    std::int32_t distance = 0;  // in linear pages, from `from` on
+  };
+  // Null if there is none. There is one edge from a page to another.
+  [[nodiscard]] const Edge* edge(PageId from, PageId to) const;
+  void connect(PageId from, const Edge& edge);
   // The edge goes, and is not wanted again.
   void refuse(PageId from, PageId to);
   [[nodiscard]] bool refused(PageId from, PageId to) const;
-  [[nodiscard]] const std::vector<PageId>& successors(PageId page) const { return nodes_[page].to; }
+  [[nodiscard]] const std::vector<Edge>& successors(PageId page) const { return nodes_[page].to; }
   [[nodiscard]] const std::vector<PageId>& predecessors(PageId page) const { return nodes_[page].from; }
 
  private:
   struct Node {
-    std::vector<PageId> to, from;
+    std::vector<Edge> to;
+    std::vector<PageId> from;
     std::vector<PageId> refused;  // may name pages that have been removed, and others since
   };
   std::vector<Node> nodes_ = std::vector<Node>(1);  // the first one is kNoPage

@@ -1,4 +1,4 @@
-// A page of code: what is in one page of memory, executed at one place in one mode.
+// A page of code: what is in one page of memory, executed in one mode at one linear page, or anywhere.
 #pragma once
 
 #include <cstddef>
@@ -8,9 +8,12 @@
 
 namespace ringshift::engine {
 
+// In place of a linear page number, for code whose translation holds at any.
+inline constexpr std::uint32_t kAnywhere = 1U << 20;
+
 struct PageOfCode {
   mmu::PhysAddr physical = 0;  // of the page
-  std::uint32_t page = 0;      // linear page number
+  std::uint32_t page = 0;      // linear page number, or kAnywhere
   std::uint32_t mode = 0;      // interned
   bool operator==(const PageOfCode&) const = default;
 };

@@ -189,14 +189,16 @@ TranslateEngine::Step TranslateEngine::dispatch() {
   if (has_last_site_) {
     has_last_site_ = false;
     const Site& site = fragments_->site(last_site_);
-    if (!options_.deterministic && site.target == eip && (*fragments_)[site.from].live) link(last_site_, id);
+    const Record& from = (*fragments_)[site.from];
+    if (!options_.deterministic && from.live && base_of(from) + site.target == eip) link(last_site_, id);
   }
   return enter(id);
 }
 
 void TranslateEngine::link(std::uint32_t site, FragmentId to) {
   const Site& s = fragments_->site(site);
-  if ((*fragments_)[to].second_page == 0 && (s.same_page || may_link(s.from, to))) {
+  const bool one_page = s.same_page && (*fragments_)[s.from].page() == (*fragments_)[to].page();
+  if ((*fragments_)[to].second_page == 0 && (one_page || may_link(s, to))) {
     fragments_->link(site, to);
     ++stats_.links;
   } else if (fragments_->link_to_lookup(site, stubs_.lookup_code)) {
@@ -223,7 +225,7 @@ TranslateEngine::Step TranslateEngine::enter(FragmentId id) {
     case abi::Exit::direct: {
       const std::uint32_t number = fragments_->site_before(static_cast<std::uint32_t>(host.exit_from - cache_->base()));
       const Site& site = fragments_->site(number);
-      set_linear_eip(site.target);
+      set_linear_eip(base_of((*fragments_)[site.from]) + site.target);
       if (site.stale) {
         on_stale(site.from);
         return options_.deterministic ? interpret(1) : Step::ran;  // there, a step makes progress
@@ -318,6 +320,7 @@ Stats TranslateEngine::stats() const {
       {"code pages checked instead of protected", stats_.checked_pages},
       {"fragments found changed", stats_.stale},
       {"instructions left to the runtime because they fault", stats_.trap_sites},
+      {"pages of code that may stand anywhere", stats_.movable_pages},
       {"return ring overflows", stats_.ring_overflows},
       {"translation cache flushes", stats_.flushes},
       {"fragments refused by the verifier", stats_.rejected},

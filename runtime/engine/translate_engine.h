@@ -62,6 +62,7 @@ struct TranslateStats {
   std::uint64_t checked_pages = 0;  // pages that became checked instead of protected
   std::uint64_t trap_sites = 0;     // instructions that became callouts because they mostly fault
   std::uint64_t stale = 0;          // fragments that found their source changed
+  std::uint64_t movable_pages = 0;  // pages of code that were seen at a second place
   std::uint64_t flushes = 0;
   std::uint64_t rejected = 0;  // by the verifier
   std::uint64_t translate_cycles = 0;
@@ -142,11 +143,17 @@ class TranslateEngine final : public Engine,
 
   // builder
   FragmentId fragment_at(std::uint32_t eip);  // linear
-  void enter_in_directory(const Record& record);
+  void enter_in_directory(const Record& record, std::uint32_t eip);
   TableId make_table(const PageOfCode& code, mmu::PhysAddr second_page);
-  void bind(TableId table);
-  bool may_link(FragmentId from, FragmentId to);
-  FragmentId build(std::uint32_t eip, mmu::PhysAddr physical);
+  void bind(std::uint32_t number, TableId table);
+  bool may_link(const Site& site, FragmentId to);
+  std::int32_t place_for(std::uint32_t eip, mmu::PhysAddr physical);
+  [[nodiscard]] bool may_stand_anywhere() const;
+  FragmentId build(std::uint32_t eip, mmu::PhysAddr physical, std::int32_t place);
+  // What is to be added to the eips of a fragment that has just run.
+  [[nodiscard]] std::uint32_t base_of(const Record& record) const {
+    return record.place == 0 ? 0 : directory_->base(record.place);
+  }
   bool check(const translator::Request& request, const translator::Fragment& fragment);
   std::span<const std::uint16_t> trapping_on_page(std::uint32_t eip, mmu::PhysAddr physical);
   void protect(mmu::PhysAddr page);

@@ -2,11 +2,12 @@
 // host's code, and nobody may see the difference.
 #include <gtest/gtest.h>
 
-#include <array>
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -25,7 +26,14 @@ Bytes call_from(std::uint32_t eip) {
   return call;
 }
 
-class LearnEip : public ::testing::Test {
+engine::TranslateOptions options(bool anywhere) {
+  engine::TranslateOptions o;
+  o.anywhere_at_once = anywhere;
+  return o;
+}
+
+// In code that is translated for its place, and in code that may stand anywhere.
+class LearnEip : public ::testing::TestWithParam<bool> {
  protected:
   void run_from(std::uint32_t eip) {
     lab_.state().eip = eip;
@@ -40,10 +48,12 @@ class LearnEip : public ::testing::Test {
     return value;
   }
 
-  EngineLab lab_{EngineKind::translate, 1U << 20};
+  EngineLab lab_{EngineKind::translate, 1U << 20, options(GetParam())};
 };
+INSTANTIATE_TEST_SUITE_P(Code, LearnEip, ::testing::Bool(),
+                         [](const auto& anywhere) { return anywhere.param ? "Anywhere" : "Fixed"; });
 
-TEST_F(LearnEip, EveryRegisterGetsTheReturnAddress) {
+TEST_P(LearnEip, EveryRegisterGetsTheReturnAddress) {
   for (const std::uint8_t number : {kEax, kEcx, kEdx, kEbx, kEbp, kEsi, kEdi}) {
     lab_.place(kThunk, Bytes{0x8B, static_cast<std::uint8_t>(0x04 | number << 3), 0x24, 0xC3});
     const std::uint32_t code = kCode + 64U * number;
@@ -63,7 +73,7 @@ TEST_F(LearnEip, EveryRegisterGetsTheReturnAddress) {
   }
 }
 
-TEST_F(LearnEip, AThunkThatChangesIsCalledAgain) {
+TEST_P(LearnEip, AThunkThatChangesIsCalledAgain) {
   Bytes program = call_from(kCode);
   program.push_back(0xF4);
   lab_.place(kCode, program);
@@ -74,10 +84,15 @@ TEST_F(LearnEip, AThunkThatChangesIsCalledAgain) {
     run_from(kCode);
     EXPECT_EQ(lab_.state().gpr[kEbx], kCode + 5 + (more ? 1 : 0));
   }
+  const auto stats = lab_.engine().stats();
+  const auto pages =
+      std::ranges::find(stats, std::string_view("pages of code that may stand anywhere"), &engine::Counter::name);
+  ASSERT_NE(pages, stats.end());
+  EXPECT_EQ(pages->value > 0, GetParam());
 }
 
 // Whenever the engine is stopped, the state is that of an instruction boundary.
-TEST_F(LearnEip, StopsSeeNoHalfOfIt) {
+TEST_P(LearnEip, StopsSeeNoHalfOfIt) {
   lab_.place(kThunk, Bytes{0x8B, 0x1C, 0x24, 0xC3});
   // again: call thunk; cmp ebx, again + 5; jne +3; dec ecx; jnz again; hlt
   Bytes program = call_from(kCode);

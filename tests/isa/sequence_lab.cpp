@@ -22,6 +22,7 @@ constexpr std::uint64_t kMemorySeed = 20;
 constexpr std::uint64_t kMostInstructions = 20'000;
 constexpr const char* kLinked = "translator, linked";
 constexpr const char* kChecked = "translator, checking its code";
+constexpr const char* kAnywhere = "translator, of code that may stand anywhere";
 
 engine::TranslateOptions linked(bool verify) {
   engine::TranslateOptions options;
@@ -33,6 +34,12 @@ engine::TranslateOptions linked(bool verify) {
 engine::TranslateOptions checking(bool verify) {
   engine::TranslateOptions options = linked(verify);
   options.protect_code = false;
+  return options;
+}
+
+engine::TranslateOptions anywhere(bool verify) {
+  engine::TranslateOptions options = linked(verify);
+  options.anywhere_at_once = true;
   return options;
 }
 
@@ -202,16 +209,17 @@ Engines::Engines(const MemoryTemplate& memory, bool low_pages, bool verify)
     : interpreter_(EngineKind::interpret, memory, low_pages, {}, CodeAccess::writable),
       linked_(EngineKind::translate, memory, low_pages, linked(verify), CodeAccess::writable),
       checked_(EngineKind::translate, memory, low_pages, checking(verify), CodeAccess::writable),
+      anywhere_(EngineKind::translate, memory, low_pages, anywhere(verify), CodeAccess::writable),
       stepped_(EngineKind::translate, memory, low_pages, stepping(verify), CodeAccess::writable) {}
 
 void Engines::load(const CodeImage& code) {
-  for (GuestMachine* machine : {&interpreter_, &linked_, &checked_, &stepped_}) machine->load(code);
+  for (GuestMachine* machine : {&interpreter_, &linked_, &checked_, &anywhere_, &stepped_}) machine->load(code);
 }
 
 std::string Engines::run_native(const Case& c, const Outcome& expected) {
   Outcome actual;
-  for (const auto& [name, machine] :
-       {std::pair{"interpreter", &interpreter_}, std::pair{kLinked, &linked_}, std::pair{kChecked, &checked_}}) {
+  for (const auto& [name, machine] : {std::pair{"interpreter", &interpreter_}, std::pair{kLinked, &linked_},
+                                      std::pair{kChecked, &checked_}, std::pair{kAnywhere, &anywhere_}}) {
     machine->run(c, actual);
     // The pages of the native side alone are not there in the guest.
     if (actual.vector == vector::kPf && actual.cr2 - kNativeContext < 2 * kPage) return {};
@@ -226,7 +234,8 @@ std::optional<std::string> Engines::run_system(const Case& c) {
   interpreter_.run_system(c, kMostInstructions, expected);
   if (expected.reason == engine::StopReason::budget || may_read_time(c, expected.changes)) return std::nullopt;
   std::string text;
-  for (const auto& [name, machine] : {std::pair{kLinked, &linked_}, std::pair{kChecked, &checked_}}) {
+  for (const auto& [name, machine] :
+       {std::pair{kLinked, &linked_}, std::pair{kChecked, &checked_}, std::pair{kAnywhere, &anywhere_}}) {
     watchdog_.arm(*machine);
     machine->run_system(c, kMostInstructions, actual);
     watchdog_.disarm();

@@ -66,7 +66,7 @@ class Engines {
  private:
   [[nodiscard]] std::string run_lockstep(const Case& c);
 
-  GuestMachine interpreter_, linked_, checked_, stepped_;
+  GuestMachine interpreter_, linked_, checked_, anywhere_, stepped_;
   Watchdog watchdog_;
 };
 
