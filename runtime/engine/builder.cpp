@@ -13,12 +13,15 @@
 namespace ringshift::engine {
 namespace {
 constexpr std::uint32_t kLongestInstruction = 15;
+// The host code must know where it will stand; its size is not known before.
+constexpr std::uint32_t kLargestFragment = 64U << 10;
 }  // namespace
 
 // The fragment for `eip` in the current mode and window, entered into the directory. None if the code is
 // not in RAM, or not there: the interpreter then fetches and faults.
 FragmentId TranslateEngine::fragment_at(std::uint32_t eip) {
-  if (out_of_tables_) flush();
+  // First, for it changes what pages are known by (place_for).
+  if (out_of_tables_ || cache_->peek(kHeaderBytes, kLargestFragment) == 0) flush();
   const mmu::FillResult fill = windows_.fill(eip, mmu::Access::fetch);
   if (fill.kind != mmu::Fill::mapped) return kNoFragment;
   const std::int32_t place = place_for(eip, fill.address);
@@ -143,10 +146,6 @@ FragmentId TranslateEngine::build(std::uint32_t eip, mmu::PhysAddr physical, std
     request.bytes = {joined.data(), in_page + kLongestInstruction};
   }
 
-  // The host code must know where it will stand; its size is not known before. A block of the largest
-  // size must therefore fit.
-  constexpr std::uint32_t kLargestFragment = 64U << 10;
-  if (cache_->peek(kHeaderBytes, kLargestFragment) == 0) flush();
   const std::uint32_t offset = cache_->peek(kHeaderBytes, kLargestFragment);
 
   request.eip = eip;

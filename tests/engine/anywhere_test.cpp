@@ -115,5 +115,40 @@ TEST_F(Anywhere, AWriteToItIsSeenAtEachPlace) {
   run(bases, 100);
 }
 
+// Many pages of calls, in caches of several sizes: what a page is known by changes when all is forgotten.
+class AnywhereCalls : public ::testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(AnywhereCalls, FlushesLeaveThemRight) {
+  constexpr std::uint32_t kPages = 40, kCallsOfPage = 60, kCalled = 0x50000;
+  engine::TranslateOptions options;
+  options.anywhere_at_once = true;
+  options.cache_bytes = GetParam() << 10;
+  EngineLab lab(EngineKind::translate, 1U << 20, options);
+  lab.place(kCalled, Bytes{0x43, 0xC3});  // inc ebx; ret
+  for (std::uint32_t page = 1; page <= kPages; ++page) {
+    Bytes code;
+    const auto add = [&](std::uint8_t opcode, std::uint32_t target) {
+      const auto next = page * 4096 + static_cast<std::uint32_t>(code.size()) + 5;
+      const Bytes branch = with32({opcode}, target - next);
+      code.insert(code.end(), branch.begin(), branch.end());
+    };
+    for (std::uint32_t i = 0; i < kCallsOfPage; ++i) add(0xE8, kCalled);
+    add(0xE9, (page + 1) * 4096);
+    lab.place(page * 4096, code);
+  }
+  lab.place((kPages + 1) * 4096, Bytes{0xF4});
+  lab.state().gpr[kEbx] = 0;
+  for (const std::uint32_t first : {1U, kPages / 2, 1U, kPages / 4, 3 * kPages / 4, 1U}) {
+    lab.state().eip = first * 4096;
+    lab.state().halted = 0;
+    lab.state().gpr[kEsp] = 0x80000;
+    const std::uint32_t before = lab.state().gpr[kEbx];
+    ASSERT_EQ(lab.engine().run(0).reason, engine::StopReason::halted);
+    EXPECT_EQ(lab.state().gpr[kEbx] - before, kCallsOfPage * (kPages + 1 - first));
+    EXPECT_EQ(lab.state().gpr[kEsp], 0x80000U);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Caches, AnywhereCalls, ::testing::Values(160, 220, 280, 340));
+
 }  // namespace
 }  // namespace ringshift::test
