@@ -6,7 +6,6 @@
 namespace ringshift::testing {
 namespace {
 
-using translator::DirectExit;
 using translator::Fixup;
 using translator::Fragment;
 using translator::Point;
