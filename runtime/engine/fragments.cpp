@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
+
+#include "translator/emit/encoding.h"
 
 namespace ringshift::engine {
 namespace {
+
+namespace emit = translator::emit;
 
 mmu::PhysAddr page_of(mmu::PhysAddr address) { return address & ~mmu::PhysAddr{mmu::kPageMask}; }
 
@@ -15,31 +18,6 @@ std::uint32_t second_number(const Record& record) {
   const std::uint32_t first = record.page().page;
   return first == kAnywhere ? kAnywhere : first + 1;
 }
-
-// Some instructions for the cache.
-class HostBytes {
- public:
-  HostBytes& put(std::uint8_t byte) {
-    bytes_[size_++] = byte;
-    return *this;
-  }
-  HostBytes& put(std::span<const std::uint8_t> bytes) {
-    std::ranges::copy(bytes, &bytes_[size_]);
-    size_ += static_cast<std::uint32_t>(bytes.size());
-    return *this;
-  }
-  HostBytes& put32(std::uint32_t value) {
-    std::memcpy(&bytes_[size_], &value, sizeof value);
-    size_ += sizeof value;
-    return *this;
-  }
-  [[nodiscard]] std::uint32_t size() const { return size_; }
-  [[nodiscard]] std::span<const std::uint8_t> bytes() const { return {bytes_.data(), size_}; }
-
- private:
-  std::array<std::uint8_t, 64> bytes_{};
-  std::uint32_t size_ = 0;
-};
 
 }  // namespace
 
@@ -103,28 +81,21 @@ void FragmentTable::patch(std::uint32_t number, std::uint32_t destination_offset
 void FragmentTable::replace_call(std::uint32_t number, std::uint8_t destination) {
   const Site& s = sites_[number];
   const std::int32_t place = records_[s.from].place;
-  HostBytes load;
-  if (place == 0) {
-    load.put(static_cast<std::uint8_t>(0xB8U | destination))
-        .put32(s.return_address);  // mov destination, return_address
-  } else {
-    // mov destination, [r13 + place]; lea destination, [destination + return_address]
-    load.put(0x41).put(0x8B).put(static_cast<std::uint8_t>(0x85U | unsigned{destination} << 3U));
-    load.put32(static_cast<std::uint32_t>(place));
-    load.put(0x8D).put(static_cast<std::uint8_t>(0x80U | unsigned{destination} * 9)).put32(s.return_address);
-  }
+  emit::Bytes load = emit::encode_load_linear(destination, place, s.return_address);
   constexpr std::array<std::uint8_t, 5> kPop{0x45, 0x8D, 0x64, 0x24, 0x04};  // lea r12d, [r12 + 4]
   load.put(kPop);
   constexpr std::uint32_t kCall = 5, kJump = 2;
-  const std::uint32_t rest = kCall + translator::return_site_bytes(place != 0) - load.size() - kJump;
-  load.put(0xEB).put(static_cast<std::uint8_t>(rest));  // jmp
+  const std::size_t rest = kCall + translator::return_site_bytes(place != 0) - load.size() - kJump;
+  load.put(0xEB);  // jmp
+  load.put(static_cast<std::uint8_t>(rest));
   const std::uint32_t at = s.patch_offset - 1;
   auto& before = replaced_[number];
   for (std::uint32_t i = 0; i < before.size(); ++i) before[i] = cache_.read32(at + 4 * i);
-  cache_.write(at, load.bytes());
+  cache_.write(at, {load.data(), load.size()});
 }
 
 void FragmentTable::restore_call(std::uint32_t number) {
+  if (sites_[number].return_address == 0) return;
   const auto replaced = replaced_.find(number);
   if (replaced == replaced_.end()) return;
   const std::uint32_t at = sites_[number].patch_offset - 1;
@@ -144,21 +115,16 @@ void FragmentTable::link(std::uint32_t number, FragmentId to) {
 
 bool FragmentTable::link_to_lookup(std::uint32_t number, std::span<const std::uint8_t> lookup) {
   const Site& s = sites_[number];
-  const auto place = static_cast<std::uint32_t>(records_[s.from].place);
-  std::uint32_t& thunk = lookups_[std::uint64_t{place} << 32 | s.target];
+  const std::int32_t place = records_[s.from].place;
+  std::uint32_t& thunk = lookups_[std::uint64_t{static_cast<std::uint32_t>(place)} << 32 | s.target];
   if (thunk == 0) {
-    HostBytes code;
-    if (place == 0) {
-      code.put(0x41).put(0xB8).put32(s.target);  // mov r8d, target
-    } else {
-      // mov r8d, [r13 + place]; lea r8d, [r8 + target]
-      code.put(0x45).put(0x8B).put(0x85).put32(place).put(0x45).put(0x8D).put(0x80).put32(s.target);
-    }
-    code.put(lookup);
-    const std::uint32_t at = cache_.peek(0, code.size());
+    const emit::Bytes load = emit::encode_load_linear(emit::kScratch8, place, s.target);
+    const auto size = static_cast<std::uint32_t>(load.size() + lookup.size());
+    const std::uint32_t at = cache_.peek(0, size);
     if (at == 0) return false;
-    cache_.write(at, code.bytes());
-    cache_.commit(at, code.size());
+    cache_.write(at, {load.data(), load.size()});
+    cache_.write(at + static_cast<std::uint32_t>(load.size()), lookup);
+    cache_.commit(at, size);
     thunk = at;
   }
   patch(number, thunk);

@@ -94,11 +94,11 @@ class FragmentTable {
   void kill(FragmentId id);
   // Live fragments with guest bytes on a physical page.
   [[nodiscard]] std::vector<FragmentId> on_page(mmu::PhysAddr page) const;
-  // Whether code of this mode that begins on a physical page has been executed at another linear page than `linear`.
-  [[nodiscard]] bool elsewhere(mmu::PhysAddr page, std::uint32_t linear, std::uint32_t mode) const;
   // Those of them whose bytes there are executed at linear page number `linear`, or anywhere.
   [[nodiscard]] std::span<const FragmentId> on_page(mmu::PhysAddr page, std::uint32_t linear) const;
   [[nodiscard]] bool any_on_page(mmu::PhysAddr page) const;
+  // Whether code of this mode that begins on a physical page has been executed at another linear page than `linear`.
+  [[nodiscard]] bool elsewhere(mmu::PhysAddr page, std::uint32_t linear, std::uint32_t mode) const;
   void clear();
 
  private:

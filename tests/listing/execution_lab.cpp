@@ -78,15 +78,7 @@ bool Lab::run_native(const isa::Insn& insn) {
 }
 
 translator::Fragment Lab::load(const Source& source) {
-  const auto size = static_cast<std::uint32_t>(source.bytes.size());
-  translator::Fragment f = translator::translate({.eip = source.eip,
-                                                  .mode = source.mode,
-                                                  .bytes = source.bytes,
-                                                  .in_page = std::min(source.in_page, size),
-                                                  .host_address = kFragment,
-                                                  .stubs = stubs_,
-                                                  .place = source.place,
-                                                  .options = source.options});
+  translator::Fragment f = translate(source, kFragment, stubs_);
   std::memcpy(reinterpret_cast<void*>(std::uint64_t{kFragment}), f.code.data(), f.code.size());
   return f;
 }

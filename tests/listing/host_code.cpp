@@ -201,14 +201,16 @@ translator::ModeKey user_mode() {
   return mode;
 }
 
-Fragment translate(const Source& source) {
+Fragment translate(const Source& source) { return translate(source, kHostAddress, kStubs); }
+
+Fragment translate(const Source& source, std::uint64_t host_address, const abi::StubTable& stubs) {
   const auto size = static_cast<std::uint32_t>(source.bytes.size());
   return translator::translate({.eip = source.eip,
                                 .mode = source.mode,
                                 .bytes = source.bytes,
                                 .in_page = std::min(source.in_page, size),
-                                .host_address = kHostAddress,
-                                .stubs = kStubs,
+                                .host_address = host_address,
+                                .stubs = stubs,
                                 .place = source.place,
                                 .options = source.options});
 }

@@ -42,6 +42,8 @@ struct Source {
 [[nodiscard]] Source movable(Source source);
 inline constexpr std::int32_t kPlace = abi::place_offset(5);
 [[nodiscard]] translator::Fragment translate(const Source& source);
+[[nodiscard]] translator::Fragment translate(const Source& source, std::uint64_t host_address,
+                                             const abi::StubTable& stubs);
 
 // Host instructions from `first` to `last` (offsets), one a line, in Intel syntax. Branches out of the
 // fragment are shown with the stub's name, those within with an offset.

@@ -75,6 +75,28 @@ Bytes encode_lea(std::uint8_t destination, const Address& address) {
   return out;
 }
 
+Bytes encode_load_place(std::uint8_t destination, std::int32_t offset) {
+  Bytes out;
+  out.put(static_cast<std::uint8_t>(destination < 8 ? 0x41U : 0x45U));
+  out.put(0x8B);
+  out.put(static_cast<std::uint8_t>(0x85U | (destination & 7U) << 3));
+  out.put32(static_cast<std::uint32_t>(offset));
+  return out;
+}
+
+Bytes encode_load_linear(std::uint8_t destination, std::int32_t place, std::uint32_t eip) {
+  Bytes out;
+  if (place == 0) {
+    if (destination >= 8) out.put(0x41);
+    out.put(static_cast<std::uint8_t>(0xB8U | (destination & 7U)));  // mov destination, eip
+    out.put32(eip);
+  } else {
+    out.put(encode_load_place(destination, place));
+    out.put(encode_lea(destination, {.base = destination, .disp = static_cast<std::int32_t>(eip)}));
+  }
+  return out;
+}
+
 Bytes encode(const Template& t, std::uint8_t rm) {
   Bytes out;
   const auto rex = static_cast<std::uint8_t>(extension(t.reg, kRexR) | extension(rm, kRexB));

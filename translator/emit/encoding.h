@@ -49,6 +49,7 @@ class Bytes {
   void put(std::span<const std::uint8_t> more) {
     for (const std::uint8_t b : more) put(b);
   }
+  void put(const Bytes& more) { put({more.data(), more.size()}); }
   [[nodiscard]] const std::uint8_t* data() const { return bytes_.data(); }
   [[nodiscard]] std::size_t size() const { return size_; }
 
@@ -61,6 +62,10 @@ class Bytes {
 [[nodiscard]] Bytes encode(const Template& t, const Address& memory);
 // lea destination, [address]: the sum is taken in 64 bits and cut to 32, as a 32-bit address size would.
 [[nodiscard]] Bytes encode_lea(std::uint8_t destination, const Address& address);
+// mov destination, [r13 + offset] of 32 bits, in code whose size does not depend on the offset: from a place (abi.h).
+[[nodiscard]] Bytes encode_load_place(std::uint8_t destination, std::int32_t offset);
+// destination = the address of code `eip`; with a place that is not 0, relative to that of its page. Keeps flags.
+[[nodiscard]] Bytes encode_load_linear(std::uint8_t destination, std::int32_t place, std::uint32_t eip);
 // With a register operand `rm` (host register number).
 [[nodiscard]] Bytes encode(const Template& t, std::uint8_t rm);
 

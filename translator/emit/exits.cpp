@@ -10,16 +10,6 @@ namespace x86 = asmjit::x86;
 
 constexpr std::size_t kRetired = offsetof(CpuState, host) + offsetof(HostContext, retired);
 
-// mov reg(32), [r13 + offset], of a size that does not depend on the offset.
-void load_from_place(Context& c, std::uint8_t reg, std::int32_t offset) {
-  Bytes bytes;
-  bytes.put(static_cast<std::uint8_t>(reg < 8 ? 0x41U : 0x45U));
-  bytes.put(0x8B);
-  bytes.put(static_cast<std::uint8_t>(0x85U | (reg & 7U) << 3));
-  bytes.put32(static_cast<std::uint32_t>(offset));
-  c.put(bytes);
-}
-
 // A branch opcode with a rel32 to be filled later; returns where.
 std::uint32_t open_rel32(Context& c, std::initializer_list<std::uint8_t> opcode) {
   Bytes bytes;
@@ -80,7 +70,7 @@ void subtract_return_address(Context& c, std::uint32_t expected) {
   constexpr std::int32_t kNegative = 4;  // behind the page's address
   Bytes lea;
   if (c.movable()) {
-    load_from_place(c, kHostEcx, *c.request.place + kNegative);
+    c.put(encode_load_place(kHostEcx, *c.request.place + kNegative));
     constexpr std::array<std::uint8_t, 4> kLea{0x42, 0x8D, 0x8C, 0x01};  // ecx, [rcx + r8 + disp32]
     lea.put(kLea);
   } else {
@@ -94,12 +84,7 @@ void subtract_return_address(Context& c, std::uint32_t expected) {
 }  // namespace
 
 void load_linear(Context& c, std::uint8_t reg, std::uint32_t eip) {
-  if (!c.movable()) {
-    c.a.mov(x86::gpd(reg), eip);
-    return;
-  }
-  load_from_place(c, reg, *c.request.place);
-  c.put(encode_lea(reg, {.base = reg, .disp = static_cast<std::int32_t>(eip)}));
+  c.put(encode_load_linear(reg, c.request.place.value_or(0), eip));
 }
 
 void count_retired(Context& c, unsigned completed) {
