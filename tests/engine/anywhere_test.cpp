@@ -2,7 +2,6 @@
 // translation serves all.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -82,11 +81,7 @@ class Anywhere : public ::testing::Test {
     EXPECT_EQ(lab_.state().gpr[kEcx], kAdded * rounds * static_cast<std::uint32_t>(bases.size()));
     EXPECT_EQ(lab_.state().gpr[kEsp], kStack);
   }
-  [[nodiscard]] std::uint64_t count(std::string_view name) const {
-    const auto stats = lab_.engine().stats();
-    const auto found = std::ranges::find(stats, name, &engine::Counter::name);
-    return found == stats.end() ? 0 : found->value;
-  }
+  [[nodiscard]] std::uint64_t count(std::string_view name) const { return counter(lab_.engine(), name); }
 
   mutable EngineLab lab_{EngineKind::translate, 4U << 20};
   std::uint32_t spaces_ = 0;

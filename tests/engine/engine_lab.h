@@ -6,12 +6,21 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string_view>
 
 #include "testkit/bare_machine.h"
 
 namespace ringshift::test {
 
 using EngineKind = testkit::Execution;
+
+[[nodiscard]] inline std::uint64_t counter(const engine::Engine& engine, std::string_view name) {
+  for (const auto& c : engine.stats()) {
+    if (c.name == name) return c.value;
+  }
+  ADD_FAILURE() << "no counter " << name;
+  return 0;
+}
 
 // Flat 32-bit protected mode at CPL 0, paging off, RAM from 0; no IDT, so that any exception shuts down.
 class EngineLab {

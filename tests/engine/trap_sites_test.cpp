@@ -61,14 +61,6 @@ constexpr std::uint32_t kDevice = 0x100000;
 constexpr std::uint32_t kCode = 0x1000;
 constexpr std::uint32_t kRounds = 1000;
 
-std::uint64_t counter(const engine::Engine& engine, std::string_view name) {
-  for (const auto& c : engine.stats()) {
-    if (c.name == name) return c.value;
-  }
-  ADD_FAILURE() << "no counter " << name;
-  return 0;
-}
-
 class TrapSite : public ::testing::Test {
  protected:
   TrapSite() {
